@@ -1,0 +1,83 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { eventually } from '@acuse/testing'
+import { expect, onTestFinished, test } from 'vitest'
+import { acuse, startAcuse } from './acuse.ts'
+import { createTestDatabase } from './database.ts'
+import { OrderPlaced, startBilling, startService } from './orders.ts'
+
+const fileTransport = fileURLToPath(new URL('fixtures/file-transport.ts', import.meta.url))
+
+test('a relay of its own sends a log to another database, and drains on SIGTERM', async () => {
+  const [shop, broker] = [await createTestDatabase(), await createTestDatabase()]
+  const billed: string[] = []
+  const billing = await startBilling(broker, () => false, billed)
+  const orders = await startService('orders', shop)
+  for (let n = 0; n < 50; n++) await orders.publishNow(OrderPlaced({ orderId: `order-${n}` }))
+
+  const relay = startAcuse(['relay', '--transport', broker.url, '--json'], { DATABASE_URL: shop.url })
+  const started = JSON.parse(await relay.line((line) => line.includes('"started"'))) as Record<string, string>
+  expect(started).toMatchObject({ event: 'started' })
+  await eventually(() => expect(billed).toHaveLength(50), { timeoutMs: 20_000 })
+  await orders.publishNow(OrderPlaced({ orderId: 'last' }))
+  await eventually(() => expect(billed).toContain('last'), { timeoutMs: 20_000 })
+
+  relay.child.kill('SIGTERM')
+  expect(await relay.exited).toBe(0)
+  expect(relay.errors()).toEqual([])
+  const events = relay.output().map((line) => JSON.parse(line) as { event: string; delivered?: number })
+  expect(events.at(-1)).toMatchObject({ event: 'stopped', delivered: 51, refused: 0 })
+
+  // It let go in order: the next one goes on where it stopped, and sends nothing twice.
+  const next = startAcuse(['relay', '--transport', broker.url], { DATABASE_URL: shop.url })
+  await next.line((line) => line.includes('Relaying'))
+  await orders.publishNow(OrderPlaced({ orderId: 'after' }))
+  await eventually(() => expect(billed).toContain('after'), { timeoutMs: 20_000 })
+  next.child.kill('SIGTERM')
+  expect(await next.exited).toBe(0)
+  expect(next.output().at(-1)).toMatch(/Stopped after 1 message\.$/)
+  expect(billed).toHaveLength(52)
+  await billing.stop()
+})
+
+test('a relay waits for a database that is not there yet, and stops when it is told to', async () => {
+  const relay = startAcuse(['relay', '--transport', fileTransport, '--store', 'postgres://nobody@127.0.0.1:1/none'])
+  await eventually(() => expect(relay.errors().join('\n')).toContain('ACUSE_STORE_UNAVAILABLE'), { timeoutMs: 20_000 })
+  relay.child.kill('SIGTERM')
+  expect(await relay.exited).toBe(0)
+  expect(relay.output().join('\n')).not.toContain('Relaying')
+})
+
+test('a relay sends to a transport of your own', async () => {
+  const shop = await createTestDatabase()
+  const folder = await mkdtemp(join(tmpdir(), 'acuse-relay-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const letters = join(folder, 'letters')
+  const orders = await startService('orders', shop)
+  const published = await orders.publishNow(OrderPlaced({ orderId: 'one' }))
+
+  const relay = startAcuse(['relay', '--transport', fileTransport, '--store', shop.url], { LETTERS: letters })
+  expect(await relay.line((line) => line.includes('Relaying'))).toContain(`to ${fileTransport}.`)
+  await eventually(async () => expect(await readFile(letters, 'utf8')).toBe(`${published.id}\n`), { timeoutMs: 20_000 })
+  relay.child.kill('SIGTERM')
+  expect(await relay.exited).toBe(0)
+})
+
+test('a relay that could never work says why and ends', async () => {
+  const shop = await createTestDatabase()
+  const none = await createTestDatabase()
+  await startService('orders', shop)
+  const ends = async (transport: string, says: string, store = shop.url): Promise<void> => {
+    const { exitCode, errors } = await acuse(['relay', '--transport', transport, '--store', store])
+    expect(errors).toContain(says)
+    expect(exitCode).toBe(1)
+  }
+  await ends(shop.url, 'is the log of --store itself')
+  await ends('amqp://localhost', '--transport amqp://… is none this command knows')
+  await ends('./no-such-module.ts', 'cannot be loaded')
+  await ends(fileURLToPath(new URL('acuse.ts', import.meta.url)), 'exports no `transport`')
+  await ends(fileTransport, 'ACUSE_MIGRATION_PENDING', none.url)
+  expect(await acuse(['relay', '--store', shop.url])).toMatchObject({ exitCode: 2 })
+})

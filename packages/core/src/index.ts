@@ -1,0 +1,104 @@
+export { asyncApi, type CatalogueInfo, type Document } from './async-api.ts'
+export { Breaker, type BreakerOptions, type BreakerState } from './breaker.ts'
+export {
+  type Bus,
+  type BusOptions,
+  type BusState,
+  type CancelOptions,
+  createBus,
+  type Published,
+  type StopOptions,
+} from './bus.ts'
+export { type Clock, pause, systemClock } from './clock.ts'
+export { cloudEvents, type CloudEventsOptions } from './cloud-events.ts'
+export type { Codec, Encoded } from './codec.ts'
+export { type CrashPoint, crashPoints } from './crash-points.ts'
+export { type CronTimes, parseCron } from './cron.ts'
+export type { DeadLetters, ReplayOptions } from './dead-letters.ts'
+export { type Diagnostics, listen, point, tell } from './diagnostics.ts'
+export { type Drainable, type DrainOptions, drainOnSignals } from './drain.ts'
+export {
+  AcuseError,
+  codeOf,
+  ConfigurationError,
+  DependencyDownError,
+  type ErrorCode,
+  errorCodes,
+  messageOf,
+  NotInTransactionError,
+  PublishAfterHandlerError,
+} from './errors.ts'
+export type { Group } from './group.ts'
+export type { GroupState } from './group-runner.ts'
+export {
+  type BatchHandler,
+  type BatchOptions,
+  deadLetter,
+  type ExternalContext,
+  type ExternalHandler,
+  type ExternalOptions,
+  type GroupBreakerOptions,
+  type GroupOptions,
+  type Handler,
+  type HandlerContext,
+  type HandlerPublish,
+  type HandlerPublishOptions,
+  type HandlerResult,
+  type Outcome,
+  retryAfter,
+  type TransactionContext,
+} from './handler.ts'
+export {
+  type History,
+  type HistoryProgress,
+  type HistoryReplay,
+  type HistoryRequest,
+  replayHistory,
+  type ReplayHistoryOptions,
+} from './history.ts'
+export { derivedId, newId } from './ids.ts'
+export { Loop, type LoopOptions } from './loop.ts'
+export {
+  type AnyMessageType,
+  type Envelope,
+  type Message,
+  type MessageType,
+  type OutgoingMessage,
+  priorities,
+  type Priority,
+  type PublishOptions,
+  type Upcaster,
+  type WireMessage,
+} from './message.ts'
+export { checkAtLeast, checkName } from './names.ts'
+export type { TraceSource } from './outgoing.ts'
+export { partitionHash } from './partition.ts'
+export { plainEnvelope } from './plain-envelope.ts'
+export { Relay, relayGroup, type RelayOptions } from './relay.ts'
+export {
+  type BackoffOptions,
+  byError,
+  type ErrorMatch,
+  exponential,
+  isNetworkError,
+  linear,
+  noRetry,
+  type RetryDecision,
+  type RetryPolicy,
+  type RetryPresets,
+  retryPresets,
+} from './retry.ts'
+export {
+  type Correlation,
+  type Reaction,
+  Saga,
+  saga,
+  type SagaPublish,
+  type SagaStep,
+  type TimeoutReaction,
+} from './saga.ts'
+export type { CronOptions } from './scheduler.ts'
+export type { StandardIssue, StandardResult, StandardSchema } from './schema.ts'
+export type * from './store.ts'
+export { type MessageDeclaration, type Stream, type StreamOptions, stream } from './stream.ts'
+export type * from './transport.ts'

@@ -1,0 +1,145 @@
+import type { WireMessage } from '@acuse/core'
+import type { RunQuery } from '../db.ts'
+import type { Incarnation } from './incarnation.ts'
+
+/**
+ * How far a part is read. Everything visible in `prev` is read; of what became visible between `prev` and `target`,
+ * everything up to position `after`. Without `target` the next window is not chosen yet.
+ */
+export interface ReadPoint {
+  readonly gen: number
+  readonly prev: string
+  readonly target: string | null
+  readonly after: string
+}
+
+/** A snapshot that shows nothing: everything is still to be read. */
+export const emptySnapshot = '1:1:'
+
+export interface PageRequest {
+  readonly part: number
+  readonly point: ReadPoint
+  /** Rows from before it are passed over. */
+  readonly since: Date | null
+  readonly types: readonly string[] | 'all'
+  readonly maxRows: number
+  /** The page ends with the message that reaches this many bytes of bodies. */
+  readonly maxBytes: number
+}
+
+export interface LogRow {
+  readonly pos: string
+  /** How far the part is read once this row and all before it are done. */
+  readonly point: ReadPoint
+  /** What is missing (stream, priority) follows from the part. null for a row that the request passes over. */
+  readonly message: Omit<WireMessage, 'stream' | 'priority'> | null
+}
+
+export interface Page {
+  readonly rows: readonly LogRow[]
+  /** Where to read on. */
+  readonly next: ReadPoint
+  /** Whether there is, or may be, more to read at once. */
+  readonly more: boolean
+}
+
+/** One look at the log: a page for each request, in their order, all as of one snapshot. */
+export interface Reading {
+  /** The run of the server it happened on; null on a standby, where it is worth nothing. */
+  readonly incarnation: Incarnation | null
+  readonly latestStream: number
+  readonly pages: readonly Page[]
+}
+
+interface Row {
+  readonly nr: number
+  readonly target: string | null
+  readonly pos: string | null
+  readonly key: string | null
+  readonly id: string | null
+  readonly type: string | null
+  readonly headers: string | null
+  readonly body: Buffer | null
+}
+
+/** Reads the next page of each part. Must run by itself, outside any transaction: a snapshot taken within one counts it as done. */
+export async function readLog(query: RunQuery, schema: string, requests: readonly PageRequest[]): Promise<Reading> {
+  const rows = await query<Row>(
+    `select nr, target, pos, key, id, type, headers, body
+     from ${schema}.log_read($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    [
+      requests.map(({ part }) => part),
+      requests.map(({ point }) => point.gen),
+      requests.map(({ point }) => point.prev),
+      requests.map(({ point }) => point.target),
+      requests.map(({ point }) => point.after),
+      requests.map(({ since }) => since),
+      requests.map(({ types }) => (types === 'all' ? null : types.join(','))),
+      requests.map(({ maxRows }) => maxRows),
+      requests.map(bytesOf),
+    ],
+  )
+  const about = rows.find(({ nr }) => nr === 0)
+  if (about === undefined) throw new Error('the log has no state row: its migration did not run to its end')
+  const now = { snapshot: about.target ?? emptySnapshot, gen: Number(about.type ?? 1) }
+  const chosen = new Map<number, string | null>()
+  const found = requests.map((): FoundRow[] => [])
+  for (const row of rows) {
+    if (row.nr === 0) continue
+    if (isFound(row)) found[row.nr - 1]?.push(row)
+    else chosen.set(row.nr - 1, row.target)
+  }
+  return {
+    incarnation: about.id,
+    latestStream: Number(about.pos ?? 0),
+    pages: requests.map((request, index) =>
+      pageOf(request, found[index] ?? [], chosen.get(index) ?? now.snapshot, now),
+    ),
+  }
+}
+
+type FoundRow = Row & { readonly pos: string }
+
+function isFound(row: Row): row is FoundRow {
+  return row.pos !== null
+}
+
+function bytesOf({ maxBytes }: PageRequest): number {
+  return Math.max(1, Math.floor(maxBytes))
+}
+
+/** The snapshot and generation of the log at the moment of a reading. */
+interface Now {
+  readonly snapshot: string
+  readonly gen: number
+}
+
+function pageOf(request: PageRequest, found: readonly FoundRow[], chosen: string, now: Now): Page {
+  const { point } = request
+  const old = point.gen < now.gen
+  const target = old ? point.target : chosen
+  const window: ReadPoint = { ...point, target }
+  const rows = found.map((row) => logRow(row, window))
+  const bytes = found.reduce((sum, { body }) => sum + (body?.byteLength ?? 0), 0)
+  const last = rows.at(-1)
+  if (last !== undefined && (found.length >= request.maxRows || bytes >= bytesOf(request))) {
+    return { rows, next: last.point, more: true }
+  }
+  return { rows, next: endOf(window, old), more: old || target !== now.snapshot }
+}
+
+/** Where to go on when a window is read to its end. */
+function endOf({ gen, prev, target }: ReadPoint, old: boolean): ReadPoint {
+  if (target !== null) return { gen, prev: target, target: null, after: '0' }
+  // Only an earlier generation has no target: all of it is there, and the next one begins with nothing read.
+  return { gen: old ? gen + 1 : gen, prev: old ? emptySnapshot : prev, target: null, after: '0' }
+}
+
+function logRow(row: FoundRow, window: ReadPoint): LogRow {
+  const { pos, key, id, type, headers, body } = row
+  const message =
+    id === null || type === null || body === null
+      ? null
+      : { id, type, key, headers: JSON.parse(headers ?? '{}') as Record<string, string>, body }
+  return { pos, point: { ...window, after: pos }, message }
+}

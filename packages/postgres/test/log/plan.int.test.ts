@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { emptySnapshot, type PageRequest, readLog, type Reading } from '../../src/log/read-query.ts'
+import type { Db, RunQuery } from '../../src/db.ts'
+import { storeTick } from '../../src/log/ticks.ts'
+import { openTestLog, startServer, type TestServer } from './database.ts'
+import { eventually, message } from './messages.ts'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startServer()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+
+const never = new AbortController().signal
+const parts = Array.from({ length: 16 }, (_, index) => 1_024 + index)
+
+function requests(prev: string): PageRequest[] {
+  const point = { gen: 1, prev, target: null, after: '0' }
+  return parts.map((part) => ({ part, point, since: null, types: 'all', maxRows: 500, maxBytes: 1_000_000 }))
+}
+
+/** Runs one reading, and counts what it touched of the log's leaves. */
+async function touched(db: Db, prev: string): Promise<{ seqScans: number; indexScans: number; rowsRead: number }> {
+  return db.transaction(async (run: RunQuery) => {
+    await readLog(run, db.schema, requests(prev))
+    const [row] = await run<{ seqScans: string; indexScans: string; rowsRead: string }>(
+      `select sum(seq_scan) as "seqScans", sum(idx_scan) as "indexScans", sum(idx_tup_fetch + seq_tup_read) as "rowsRead"
+       from pg_stat_xact_user_tables where relname like 'log\\__'`,
+    )
+    return {
+      seqScans: Number(row?.seqScans),
+      indexScans: Number(row?.indexScans),
+      rowsRead: Number(row?.rowsRead),
+    }
+  })
+}
+
+/** The end of the log as of now: prev of a reader that has read everything. */
+async function now(db: Db): Promise<string> {
+  const [row] = await db.query<{ now: string }>('select pg_current_snapshot()::text as now')
+  return row?.now ?? emptySnapshot
+}
+
+async function burnXid(db: Db): Promise<void> {
+  await db.query('select pg_current_xact_id()')
+}
+
+describe('what a reading costs', () => {
+  it('is a few index probes for a reader that has caught up, whatever the planner knows of the leaves', async () => {
+    await using one = await openTestLog(await server.newDatabase(), { streams: [{ name: 'orders', partitions: 16 }] })
+    const { db } = one
+    // A leaf each, filled by one transaction: to the statistics every row of it has the same xid.
+    for (let slot = 0; slot < 8; slot++) {
+      await db.query('update acuse.log_state set slot = $1', [slot])
+      const batch = Array.from({ length: 4_000 }, (_, index) => message(index, { key: `key-${index}` }))
+      await db.transaction((run) => one.log.append(run, batch))
+    }
+    for (const prepare of ['select 1', 'analyze acuse.log']) {
+      await db.query(prepare)
+      const prev = await now(db)
+      await burnXid(db)
+      const { seqScans, indexScans, rowsRead } = await touched(db, prev)
+      expect(seqScans).toBe(0)
+      expect(rowsRead).toBe(0)
+      // Each transaction that was in flight is looked up too, such as a statistics run of the server's own.
+      expect(indexScans).toBeLessThanOrEqual(3 * 16 * 8)
+    }
+    // With nothing new in the whole database not even those. Something may come between the two statements.
+    await eventually(async () => (await touched(db, await now(db))).indexScans === 0)
+  })
+
+  it('is proportional to what became visible, not to what a long transaction holds back', async () => {
+    await using one = await openTestLog(await server.newDatabase(), { streams: [{ name: 'orders', partitions: 16 }] })
+    const { db, log } = one
+    await log.publish(
+      Array.from({ length: 5_000 }, (_, index) => message(index, { key: `key-${index}` })),
+      never,
+    )
+    await db.transaction(async (run) => {
+      await log.append(run, [message('in flight')])
+      const prev = await now(db)
+      await log.publish([message('new', { key: 'new' })], never)
+      const { seqScans, rowsRead } = await touched(db, prev)
+      expect(seqScans).toBe(0)
+      expect(rowsRead).toBeLessThan(5)
+    })
+  })
+
+  it('cuts a backlog at the stored ticks, and finds everything in it once', async () => {
+    await using one = await openTestLog(await server.newDatabase(), { streams: [{ name: 'orders', partitions: 16 }] })
+    const { db, log } = one
+    for (let batch = 0; batch < 10; batch++) {
+      await log.publish(
+        Array.from({ length: 2_000 }, (_, index) => message(index, { key: `key-${index}` })),
+        never,
+      )
+      await storeTick(db)
+    }
+    const windows = new Set<string>()
+    const seen = new Set<string>()
+    let wanted = requests(emptySnapshot)
+    for (let isMore = true; isMore;) {
+      const reading: Reading = await readLog(db.query.bind(db), db.schema, wanted)
+      isMore = reading.pages.some(({ more }) => more)
+      wanted = wanted.map((request, index) => ({ ...request, point: reading.pages[index]?.next ?? request.point }))
+      for (const { rows } of reading.pages) {
+        for (const { pos, point } of rows) {
+          expect(seen.has(pos)).toBe(false)
+          seen.add(pos)
+          windows.add(point.target ?? 'none')
+        }
+      }
+    }
+    expect(seen.size).toBe(20_000)
+    // The publisher stores some by itself, at other places.
+    expect(windows.size).toBeGreaterThan(7)
+  })
+
+  it('ends a page at its bytes, but always has one message', async () => {
+    await using one = await openTestLog(await server.newDatabase(), { streams: [{ name: 'orders', partitions: 1 }] })
+    await one.log.publish(
+      Array.from({ length: 10 }, (_, index) => message('x'.repeat(998), { key: `${index}` })),
+      never,
+    )
+    const read = async (maxBytes: number): Promise<number> => {
+      const [request] = requests(emptySnapshot)
+      if (request === undefined) return 0
+      const { pages } = await readLog(one.db.query.bind(one.db), one.db.schema, [{ ...request, maxBytes }])
+      expect(pages[0]?.more).toBe((pages[0]?.rows.length ?? 0) < 10)
+      return pages[0]?.rows.length ?? 0
+    }
+    expect(await read(1)).toBe(1)
+    expect(await read(3_000)).toBe(3)
+    expect(await read(3_001)).toBe(4)
+    expect(await read(100_000)).toBe(10)
+  })
+})

@@ -1,0 +1,17 @@
+import { type MessageType, type OutgoingMessage, type StandardSchema, stream } from '@acuse/core'
+import type { Item, Payload } from '../payload.ts'
+
+/** The peers do not look into a payload either. */
+const unchecked: StandardSchema<Payload> = {
+  '~standard': { version: 1, vendor: 'bench', validate: (value) => ({ value: value as Payload }) },
+}
+
+export const Keyed: MessageType<Payload> = stream('keyed').message('order.placed', {
+  schema: unchecked,
+  key: ({ customer }) => customer,
+})
+export const Unkeyed: MessageType<Payload> = stream('unkeyed').message('notice.sent', { schema: unchecked })
+
+export function messageOf({ key, payload }: Item): OutgoingMessage<Payload> {
+  return key === null ? Unkeyed(payload) : Keyed(payload)
+}

@@ -1,0 +1,39 @@
+/** How much was done in how long. */
+export interface Counted {
+  readonly count: number
+  readonly ms: number
+}
+
+export interface PublishSlice {
+  /** How long to publish, ms. */
+  readonly ms: number
+  /** Publishes at once, each on a connection of its own. */
+  readonly atOnce: number
+  /** How many keys the messages have; 0 for unkeyed ones. */
+  readonly keys: number
+  /** Messages in one publish. */
+  readonly batch: number
+  /** `caller`: begin, publish and commit as an application does that writes rows of its own too. Default `own`. */
+  readonly transaction?: 'own' | 'caller'
+}
+
+export interface DrainSlice {
+  /** How long to count, ms, after `warmMs` of handling that is not counted. */
+  readonly ms: number
+  readonly warmMs: number
+  /** Handlers at once, each on a connection of its own. */
+  readonly atOnce: number
+  /** Messages that may share one transaction; 1 for one each. */
+  readonly shared: number
+}
+
+/** What a contestant can be told to do, each in a process of its own. A measure asks only for what its contestants have. */
+export interface Contestant {
+  /** Publishes for a while, each message (or batch) in a transaction of its own. */
+  publish(slice: PublishSlice): Promise<Counted>
+  /** Publishes until `count` wait, as fast as it can. */
+  load(backlog: { readonly count: number; readonly keys: number }): Promise<Counted>
+  /** Consumes what waits, for a while. Fails when the backlog ends before the time does. */
+  drain(slice: DrainSlice): Promise<Counted>
+  close(): Promise<void>
+}

@@ -1,0 +1,74 @@
+import type { ActorName } from './actors/actors.ts'
+import type { Remote } from './actors/remote.ts'
+import type { Counted } from './contestants/contestant.ts'
+import type { BenchOptions } from './options.ts'
+import type { Spread } from './statistics.ts'
+
+export type Reach = { readonly atLeast: number } | { readonly below: number }
+export type Unit = 'times' | 'ms' | 'MB'
+
+/** One line of the result. */
+export interface Row {
+  readonly measure: string
+  readonly what: string
+  /** What it is compared with, for ratios. */
+  readonly against?: string
+  readonly unit: Unit
+  readonly value: Spread
+  readonly reach: Reach
+  /** What was measured on the way, by name: messages a second unless the name says otherwise. */
+  readonly figures: Readonly<Record<string, number>>
+  /** What each figure includes. */
+  readonly includes: string
+}
+
+export interface Measure {
+  readonly name: string
+  /** Takes many minutes: only when named, or with `--full`. */
+  readonly long?: true
+  run(bench: Bench): Promise<readonly Row[]>
+}
+
+/** What measures work with. */
+export interface Bench {
+  readonly options: BenchOptions
+  /** The length of one slice, ms. */
+  readonly sliceMs: number
+  /** A database on the server all share; made if there is none. */
+  database(name: string): Promise<string>
+  /**
+   * An actor in a process of its own, on a database of that name. Closed after the measure if it was not before. `node` are Node's own
+   * arguments for it.
+   */
+  start<Name extends ActorName>(name: Name, database: string, node?: readonly string[]): Promise<Remote<Name>>
+  /** Says on standard error what is going on. */
+  say(text: string): void
+}
+
+export function isReached({ reach, value }: Pick<Row, 'reach' | 'value'>): boolean {
+  return 'atLeast' in reach ? value.median >= reach.atLeast : value.median < reach.below
+}
+
+/**
+ * Runs slices in turn, A B C A B C …, one round more than counts: the first warms up. Gives each one's messages a second, by round.
+ */
+export async function alternate<Name extends string>(
+  bench: Bench,
+  slices: Readonly<Record<Name, () => Promise<Counted>>>,
+  prepare: () => Promise<void> = async () => undefined,
+): Promise<Readonly<Record<Name, readonly number[]>>> {
+  const names = Object.keys(slices) as Name[]
+  const rates = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>
+  for (let round = 0; round <= bench.options.rounds; round++) {
+    await prepare()
+    const said: string[] = []
+    for (const name of names) {
+      const { count, ms } = await slices[name]()
+      const perSecond = (count / ms) * 1_000
+      said.push(`${name} ${Math.round(perSecond)}/s`)
+      if (round > 0) rates[name].push(perSecond)
+    }
+    bench.say(`  ${round === 0 ? 'warm-up' : `round ${round}`}: ${said.join(', ')}`)
+  }
+  return rates
+}

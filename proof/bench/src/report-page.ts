@@ -1,0 +1,77 @@
+import { figuresText, reachOf, spreadText, titleOf, valueOf } from './report.ts'
+import { isReached, type Row } from './measure.ts'
+
+/** What a result depends on beside the code. */
+export interface Setting {
+  /** Year, month and day. */
+  readonly date: string
+  readonly processors: string
+  readonly memoryGb: number
+  readonly system: string
+  /** What else the machine had to do: its load average of one minute when the run began. */
+  readonly loadBefore: number
+  /** Names with their versions, e.g. `PostgreSQL 18.4`. */
+  readonly versions: readonly string[]
+  readonly serverSettings: Readonly<Record<string, string>>
+  readonly command: string
+  readonly sliceSeconds: number
+  readonly rounds: number
+}
+
+/** docs/benchmarks.md, whole. */
+export function pageOf(rows: readonly Row[], setting: Setting, picture: string): string {
+  return [
+    '# Benchmarks',
+    '',
+    'This page is written by the run that it describes:',
+    '',
+    '```sh',
+    setting.command,
+    '```',
+    '',
+    introduction(setting),
+    '',
+    `![How each measure compares with what it has to reach](${picture})`,
+    '',
+    ...table(rows),
+    '',
+    '## What each figure includes',
+    '',
+    ...notes(rows),
+    '',
+  ].join('\n')
+}
+
+function introduction(setting: Setting): string {
+  const { date, processors, memoryGb, system, loadBefore, versions, serverSettings, sliceSeconds, rounds } = setting
+  const settings = Object.entries(serverSettings).map(([name, value]) => `\`${name} = ${value}\``)
+  return [
+    `${date}, ${processors}, ${memoryGb} GB, ${system}, load average before the run ${loadBefore.toFixed(1)};`,
+    `${versions.join(', ')}. All contestants are on one embedded server with fsync on and ${settings.join(', ')},`,
+    'each in a process and a database of its own, with payloads of about 200 bytes. They take turns in slices of',
+    `${sliceSeconds} s, A B C A B C …; after a round of warming up, ${rounds} rounds count. A ratio is the median of the rounds’ ratios,`,
+    'and its spread the least and the most of them. Figures a second are for this machine and only comparable with one',
+    'another; on a machine with other work to do even the ratios are coarse.',
+  ].join('\n')
+}
+
+function table(rows: readonly Row[]): string[] {
+  const cells = rows.map((row) => [
+    titleOf(row),
+    valueOf(row),
+    spreadText(row),
+    reachOf(row),
+    isReached(row) ? 'reached' : '**missed**',
+    figuresText(row),
+  ])
+  return [
+    '| measure | median | spread | to reach | | messages a second |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...cells.map((line) => `| ${line.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`),
+  ]
+}
+
+function notes(rows: readonly Row[]): string[] {
+  const byWhat = new Map(rows.map(({ what, includes }) => [what, includes]))
+  return [...byWhat].map(([what, includes]) => `- **${what}**: ${includes}`)
+}

@@ -1,0 +1,64 @@
+import type { CrashPoint } from '@acuse/core'
+import type { Random } from '../random.ts'
+import type { Place } from '../processes/place.ts'
+import { aloneWith, type Fault, freePlaces, pickPlace, type World } from './fault.ts'
+import { passedWhen, rolesAt } from './point-book.ts'
+
+/** What is passed seldom, as the burying of a message, may take its time. */
+const diesWithinMs = 8_000
+const lookEveryMs = 25
+/** The first try dies at the first pass; later ones may let some passes go by. */
+const mostPasses = 20
+const drainWithinMs = 15_000
+
+/** A process dies at one of the crash points: the one at which fewest have died so far. */
+export const crash: Fault = {
+  name: 'crash-points',
+  // Each point once, and room for those that are missed at first.
+  perRun: 130,
+  // What is waited for may be passed seldom: others die meanwhile.
+  atOnce: 5,
+  async strike(world, random) {
+    const point = world.points.begin(random)
+    if (point === undefined) return undefined
+    try {
+      return await dieAt(world, random, point)
+    } finally {
+      world.points.finish(point)
+    }
+  },
+}
+
+async function dieAt(world: World, random: Random, point: CrashPoint): Promise<string | undefined> {
+  const deaths = world.points.deathsAt(point)
+  const victims = pickVictims(world, random, point)
+  const [first] = victims
+  if (first === undefined) return undefined
+  const crashAt = `${point}:${deaths === 0 ? 1 : random.whole(1, mostPasses)}`
+  const died = (): boolean => world.points.deathsAt(point) > deaths
+  await aloneWith(victims, async () => {
+    const when = passedWhen(point)
+    if (when === 'starting') await first.kill(20, { CRASH_AT: crashAt })
+    else for (const victim of victims) victim.arm(crashAt)
+    if (when === 'ending') await first.terminate(drainWithinMs, 20)
+    await waitFor(world, died)
+    for (const victim of victims) victim.disarm()
+  })
+  return died() ? `a process died at ${crashAt}` : undefined
+}
+
+/** One of those that pass the point; all of them where nobody came by at an earlier try. */
+function pickVictims(world: World, random: Random, point: CrashPoint): readonly Place[] {
+  const roles = rolesAt(point)
+  const passes = ({ role }: Place): boolean => roles.includes(role)
+  if (passedWhen(point) === 'running' && world.points.isSeldom(point)) return freePlaces(world, passes)
+  const place = pickPlace(world, random, passes)
+  return place === undefined ? [] : [place]
+}
+
+async function waitFor(world: World, condition: () => boolean): Promise<void> {
+  for (let waitedMs = 0; waitedMs < diesWithinMs && !world.over.aborted; waitedMs += lookEveryMs) {
+    if (condition()) return
+    await world.pause(lookEveryMs)
+  }
+}

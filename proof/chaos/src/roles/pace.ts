@@ -1,0 +1,59 @@
+import type { Pool } from 'pg'
+
+const lookEveryMs = 1_000
+/** Messages come in bursts, as from a service that works in batches: one by one, each would cost a transaction everywhere. */
+const burst = 40
+
+export interface PaceOptions {
+  readonly pool: Pool
+  /** What all producers together aim at. */
+  readonly ratePerSecond: number
+  readonly producers: number
+  /** Since when, ms since the epoch. */
+  readonly startedAtMs: number
+}
+
+/** Lets a producer write its share of what the run aims at: what was missed while it or the database was away is made up for at once. */
+export class Pace {
+  readonly #options: PaceOptions
+  readonly #timer: NodeJS.Timeout
+  /** Messages it may write now, and until when time has been counted. */
+  #allowed = 0
+  #countedAtMs = performance.now()
+  #isBursting = false
+
+  constructor(options: PaceOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => void this.#look(), lookEveryMs)
+    void this.#look()
+  }
+
+  mayWrite(): boolean {
+    const { ratePerSecond, producers } = this.#options
+    const now = performance.now()
+    this.#allowed += ((now - this.#countedAtMs) / 1_000) * (ratePerSecond / producers)
+    this.#countedAtMs = now
+    this.#isBursting = this.#allowed > (this.#isBursting ? 0 : burst)
+    return this.#isBursting
+  }
+
+  wrote(messages: number): void {
+    this.#allowed -= messages
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Compares what all producers have committed in all their lives with what the time that has passed asks for. */
+  async #look(): Promise<void> {
+    const { pool, ratePerSecond, producers, startedAtMs } = this.#options
+    try {
+      const { rows } = await pool.query<{ committed: number }>('select count(*)::int as committed from committed')
+      const wanted = ((Date.now() - startedAtMs) / 1_000) * ratePerSecond
+      this.#allowed = (wanted - (rows[0]?.committed ?? 0)) / producers
+    } catch {
+      // The database is away; nothing can be written meanwhile either.
+    }
+  }
+}

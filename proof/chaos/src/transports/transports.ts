@@ -1,0 +1,10 @@
+import { postgresTransport } from './postgres.ts'
+import type { ChaosTransport } from './transport.ts'
+
+export const transports: readonly ChaosTransport[] = [postgresTransport]
+
+export function transportNamed(name: string): ChaosTransport {
+  const found = transports.find((transport) => transport.name === name)
+  if (found === undefined) throw new RangeError(`there is no transport ${JSON.stringify(name)}`)
+  return found
+}

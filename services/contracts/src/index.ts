@@ -1,0 +1,6 @@
+export { appliedTable, recordApplied, type Statements } from './applied.ts'
+export { groupDefaults } from './group-defaults.ts'
+export * from './inventory.ts'
+export * from './orders.ts'
+export * from './payments.ts'
+export { Cents, Currency, OrderId, OrderLine, Quantity, Shortage, Sku, StockLine } from './values.ts'

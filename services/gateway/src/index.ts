@@ -1,0 +1,6 @@
+export { GOOD_BEHAVIOUR, TOKENS } from './behaviour.ts'
+export type { Behaviour } from './behaviour.ts'
+export { JournalDamagedError } from './journal.ts'
+export type { LedgerCharge, LedgerRefund, LedgerReport } from './ledger.ts'
+export { startGateway } from './start-gateway.ts'
+export type { Gateway, GatewayOptions } from './start-gateway.ts'

@@ -1,0 +1,1 @@
+export type { Summary } from './display/summary-type.ts'

@@ -1,0 +1,2 @@
+export { type Service, startPayments } from './service.ts'
+export { type Settings, settingsFrom } from './settings.ts'

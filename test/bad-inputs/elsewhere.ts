@@ -1,0 +1,28 @@
+/** What other test files show, by number: the file, and the words of the test's name in it. */
+export const shownElsewhere: ReadonlyMap<number, readonly [file: string, test: string]> = new Map([
+  [23, ['test/faults.e2e.test.ts', 'a handler that ends its process']],
+  [24, ['test/faults.e2e.test.ts', 'an unhandled rejection']],
+  [27, ['test/faults.e2e.test.ts', 'a restart of PostgreSQL']],
+  [30, ['test/server-faults.e2e.test.ts', 'a server that is read-only']],
+  [33, ['test/server-faults.e2e.test.ts', 'a full disk']],
+  [34, ['packages/postgres/test/migrate.int.test.ts', 'two']],
+  [36, ['test/faults.e2e.test.ts', 'twice ends at once']],
+  [37, ['test/faults.e2e.test.ts', 'a process that stands still beyond its lease']],
+  [38, ['test/faults.e2e.test.ts', 'a process that runs out of memory']],
+  [39, ['test/server-faults.e2e.test.ts', 'a clock that jumps']],
+  [43, ['test/network.int.test.ts', 'down at the start']],
+  [45, ['test/network.int.test.ts', 'half-open']],
+  [46, ['test/network.int.test.ts', 'reset']],
+  [47, ['test/network.int.test.ts', 'a redelivery storm']],
+  [48, ['test/network.int.test.ts', 'a group that is deleted']],
+  [49, ['packages/postgres/test/log/ownership.int.test.ts', 'hand']],
+])
+
+/** What has nothing to stand on before the brokers are there. */
+export const laterCases: ReadonlyMap<number, string> = new Map([
+  [35, 'a pooler in transaction mode comes with the proof of lost wake-ups'],
+  [44, "a blocked connection is RabbitMQ's back-pressure"],
+  [50, "an offset out of range is Kafka's"],
+  [51, 'rotated credentials are shown on all five transports together'],
+  [52, 'expired certificates belong to TLS, on all five transports together'],
+])

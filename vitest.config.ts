@@ -1,0 +1,63 @@
+import { defineConfig } from 'vitest/config'
+
+/** Packages resolve to their sources, so no test needs a build first. */
+const conditions = ['@acuse/source']
+
+const folders = ['packages/*/test', 'services/*/test', 'proof/*/test', 'tools/test', 'test']
+const filesOf = (tier: string): string[] => folders.map((folder) => `${folder}/**/*.${tier}.test.ts`)
+const exclude = ['**/node_modules/**', '**/fixtures/**']
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: filesOf('unit'),
+          exclude,
+          testTimeout: 10_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'int',
+          include: filesOf('int'),
+          exclude,
+          globalSetup: ['./test/global-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // Each file works on real servers: more of them at once than two cores carry only makes each slower.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: filesOf('e2e'),
+          exclude,
+          globalSetup: ['./test/global-setup.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+    coverage: {
+      provider: 'v8',
+      include: ['packages/core/src/**/*.ts', 'packages/postgres/src/**/*.ts'],
+      reporter: ['text-summary', 'html'],
+      thresholds: {
+        'packages/core/src/**/*.ts': { lines: 85 },
+        'packages/postgres/src/**/*.ts': { lines: 85 },
+      },
+    },
+  },
+})
