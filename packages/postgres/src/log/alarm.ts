@@ -26,6 +26,16 @@ export class Alarm {
     if (this.#running === undefined) this.#set()
   }
 
+  /** Runs at once, and rejects with what fails. What is asked for meanwhile comes after it. */
+  async first(): Promise<void> {
+    await this.#running
+    this.#cancel?.()
+    this.#dueAt = Number.POSITIVE_INFINITY
+    const work = this.#work()
+    this.#running = work.catch(() => undefined)
+    await work.finally(() => this.#ran())
+  }
+
   /** Runs nothing any more; resolves when what runs has ended. */
   async stop(): Promise<void> {
     this.#stopped = true
@@ -48,6 +58,10 @@ export class Alarm {
     } catch (error) {
       this.#onError(error)
     }
+    this.#ran()
+  }
+
+  #ran(): void {
     this.#running = undefined
     if (this.#dueAt !== Number.POSITIVE_INFINITY && !this.#stopped) this.#set()
   }

@@ -71,7 +71,8 @@ export class Ownership {
   async start(): Promise<void> {
     const { db } = this.#options
     this.#stopListening = await db.listen(membersChannel(db.schemaName), () => this.#alarm.ring(5))
-    await this.#beat()
+    // Not beside a beat that another member's arrival asks for: the later of two claims would take what the earlier got for what a dead owner left.
+    await this.#alarm.first()
   }
 
   /** Looks again at once. */

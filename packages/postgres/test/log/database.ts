@@ -54,12 +54,16 @@ export interface TestLog extends AsyncDisposable {
 
 let instances = 0
 
-export async function openTestLog(url: string, options: LogOptions = {}): Promise<TestLog> {
+export async function openTestLog(
+  url: string,
+  options: LogOptions = {},
+  through: (db: Db) => Db = (db) => db,
+): Promise<TestLog> {
   const errors: AcuseError[] = []
   const onError = (error: AcuseError): void => {
     errors.push(error)
   }
-  const db = openDb(url, { schema: 'acuse', connections: 4, service: 'test', onError })
+  const db = through(openDb(url, { schema: 'acuse', connections: 4, service: 'test', onError }))
   const context: TransportContext = { service: 'test', instance: `test-${++instances}`, clock: systemClock, onError }
   const log = await openLog(db, context, options)
   return {

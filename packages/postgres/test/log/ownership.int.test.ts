@@ -1,6 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Delivery } from '@acuse/core'
+import type { Db, Row } from '../../src/db.ts'
 import { deleteGroup } from '../../src/log/cursors.ts'
+import { tellMembers } from '../../src/log/members.ts'
 import { openTestLog, startServer, type TestLog, type TestServer } from './database.ts'
 import { Collector, dataOf, eventually, message, source } from './messages.ts'
 import { startReader } from './reader-child.ts'
@@ -32,6 +35,23 @@ function disordered(read: readonly Numbered[]): string[] {
     next.set(key, sequence + 1)
     return sequence === expected ? [] : [`${key}: ${sequence} instead of ${expected}`]
   })
+}
+
+/** A database whose answers may be held back. */
+function answering(db: Db, beforeAnswer: (db: Db, text: string) => Promise<void>): Db {
+  return {
+    schema: db.schema,
+    schemaName: db.schemaName,
+    connections: db.connections,
+    async query<R extends Row>(text: string, values?: readonly unknown[]) {
+      const rows = await db.query<R>(text, values)
+      await beforeAnswer(db, text)
+      return rows
+    },
+    transaction: (work, options) => db.transaction(work, options),
+    listen: (channel, onNotify) => db.listen(channel, onNotify),
+    [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
+  }
 }
 
 describe('sharing a group', () => {
@@ -70,6 +90,29 @@ describe('sharing a group', () => {
     expect(everything.some(({ delivery }) => delivery.redelivered)).toBe(false)
     expect(sinkOne.revoked).toHaveLength(6)
     expect([...one.errors, ...two.errors]).toEqual([])
+  })
+
+  it('claims each part once where another joins at that moment, and takes nothing for left behind by a dead owner', async () => {
+    const url = await server.newDatabase()
+    let claims = 0
+    let claimedAgain: () => void = () => undefined
+    const again = new Promise<void>((resolve) => (claimedAgain = resolve))
+    /** The answer to the first claim is late: the other's arrival is heard before it. */
+    const lateAnswer = async (db: Db, text: string): Promise<void> => {
+      if (!text.includes('"suspectsTo"')) return
+      if (++claims > 1) return claimedAgain()
+      await tellMembers(db)
+      await Promise.race([again, pause(300)])
+    }
+    await using log = await openTestLog(url, {}, (db) => answering(db, lateAnswer))
+    await log.log.publish(round(0), never)
+    const sink = new Collector()
+    await log.log.consume(source('readers'), sink)
+    await eventually(() => sink.deliveries.length === keys.length)
+    expect(claims).toBe(1)
+    expect(sink.deliveries.some(({ redelivered }) => redelivered)).toBe(false)
+    const epochs = await log.db.query('select distinct epoch from acuse.cursor where owner is not null')
+    expect(epochs).toEqual([{ epoch: 1 }])
   })
 
   it('waits with a handover until the sink has let go', async () => {
