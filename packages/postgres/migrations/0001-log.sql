@@ -223,6 +223,7 @@ as $$
 declare
   now pg_snapshot := pg_current_snapshot();
   latest integer;
+  newest xid8;
   chosen pg_snapshot[];
 begin
   select st.gen into latest from @schema@.log_state st;
@@ -233,9 +234,13 @@ begin
   if now::text = all (prevs) then
     return;
   end if;
+  -- Who keeps up is past it, and looks none up.
+  newest := (select t.hi from @schema@.tick t order by t.hi desc limit 1);
   select array_agg(coalesce(
       q.target::pg_snapshot,
-      (select t.snap from @schema@.tick t where t.hi > pg_snapshot_xmax(q.prev::pg_snapshot) order by t.hi limit 1),
+      case when newest > pg_snapshot_xmax(q.prev::pg_snapshot) then
+        (select t.snap from @schema@.tick t where t.hi > pg_snapshot_xmax(q.prev::pg_snapshot) order by t.hi limit 1)
+      end,
       now
     ) order by q.nr) into chosen
   from unnest(prevs, targets) with ordinality q(prev, target, nr);

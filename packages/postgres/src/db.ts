@@ -4,6 +4,7 @@ import { isUnavailable, sqlStateOf } from './db-errors.ts'
 import { createListener, type Listener } from './db-listen.ts'
 import { schemaIdent } from './db-names.ts'
 import { ownTypes } from './db-types.ts'
+import { runPrepared } from './prepared.ts'
 
 /** A row, by column name. bigint, xid8 and pg_snapshot come as strings, timestamptz as Date, bytea as Buffer. */
 export type Row = object
@@ -200,7 +201,7 @@ function runnerOf(client: PoolClient, timeoutMs: number): RunQuery {
       ...(values === undefined ? {} : { values: [...values] }),
     }
     // Several statements in one text (a migration) give an array of results; the last one's rows are meant.
-    const result: QueryResult<R> | QueryResult<R>[] = await client.query(config).catch((error: unknown) => {
+    const result: QueryResult<R> | QueryResult<R>[] = await runPrepared<R>(client, config).catch((error: unknown) => {
       throw isSilence(error) ? new SilentServerError(timeoutMs + silenceMs, error) : error
     })
     return Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows

@@ -335,6 +335,7 @@ AS $function$
 declare
   now pg_snapshot := pg_current_snapshot();
   latest integer;
+  newest xid8;
   chosen pg_snapshot[];
 begin
   select st.gen into latest from "acuse".log_state st;
@@ -345,9 +346,13 @@ begin
   if now::text = all (prevs) then
     return;
   end if;
+  -- Who keeps up is past it, and looks none up.
+  newest := (select t.hi from "acuse".tick t order by t.hi desc limit 1);
   select array_agg(coalesce(
       q.target::pg_snapshot,
-      (select t.snap from "acuse".tick t where t.hi > pg_snapshot_xmax(q.prev::pg_snapshot) order by t.hi limit 1),
+      case when newest > pg_snapshot_xmax(q.prev::pg_snapshot) then
+        (select t.snap from "acuse".tick t where t.hi > pg_snapshot_xmax(q.prev::pg_snapshot) order by t.hi limit 1)
+      end,
       now
     ) order by q.nr) into chosen
   from unnest(prevs, targets) with ordinality q(prev, target, nr);

@@ -2,7 +2,8 @@ import type { ActorName } from './actors/actors.ts'
 import type { Remote } from './actors/remote.ts'
 import type { Counted } from './contestants/contestant.ts'
 import type { BenchOptions } from './options.ts'
-import type { Spread } from './statistics.ts'
+import type { ProcessorTime } from './processor-time.ts'
+import { median, type Spread } from './statistics.ts'
 
 export type Reach = { readonly atLeast: number } | { readonly below: number }
 export type Unit = 'times' | 'ms' | 'MB'
@@ -18,8 +19,23 @@ export interface Row {
   readonly reach: Reach
   /** What was measured on the way, by name: messages a second unless the name says otherwise. */
   readonly figures: Readonly<Record<string, number>>
+  /** By name, what a message cost: where a rate is missed, this is where its time went. */
+  readonly costs?: Readonly<Record<string, Cost>>
   /** What each figure includes. */
   readonly includes: string
+}
+
+/** Processor time a message, µs: the median over the rounds. */
+export interface Cost {
+  /** In the contestant's processes. */
+  readonly client: number
+  /** In the server's. */
+  readonly server: number
+}
+
+export interface Alternated<Name extends string> {
+  readonly rates: Readonly<Record<Name, readonly number[]>>
+  readonly costs: Readonly<Record<string, Cost>>
 }
 
 export interface Measure {
@@ -34,6 +50,8 @@ export interface Bench {
   readonly options: BenchOptions
   /** The length of one slice, ms. */
   readonly sliceMs: number
+  /** What contestants and server have used so far. */
+  processorTime(): ProcessorTime
   /** A database on the server all share; made if there is none. */
   database(name: string): Promise<string>
   /**
@@ -50,25 +68,42 @@ export function isReached({ reach, value }: Pick<Row, 'reach' | 'value'>): boole
 }
 
 /**
- * Runs slices in turn, A B C A B C …, one round more than counts: the first warms up. Gives each one's messages a second, by round.
+ * Runs slices in turn, A B C A B C …, one round more than counts: the first warms up. Gives each one's messages a second, by round,
+ * and the processor time that a message cost.
  */
 export async function alternate<Name extends string>(
   bench: Bench,
   slices: Readonly<Record<Name, () => Promise<Counted>>>,
   prepare: () => Promise<void> = async () => undefined,
-): Promise<Readonly<Record<Name, readonly number[]>>> {
+): Promise<Alternated<Name>> {
   const names = Object.keys(slices) as Name[]
-  const rates = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>
+  const listed = <T>(): Record<Name, T[]> => Object.fromEntries(names.map((name) => [name, []])) as never
+  const rates = listed<number>()
+  const costs = listed<Cost>()
   for (let round = 0; round <= bench.options.rounds; round++) {
     await prepare()
     const said: string[] = []
     for (const name of names) {
+      const before = bench.processorTime()
+      const beganMs = performance.now()
       const { count, ms } = await slices[name]()
-      const perSecond = (count / ms) * 1_000
-      said.push(`${name} ${Math.round(perSecond)}/s`)
-      if (round > 0) rates[name].push(perSecond)
+      const perMs = count / ms
+      said.push(`${name} ${Math.round(perMs * 1_000)}/s`)
+      if (round === 0) continue
+      rates[name].push(perMs * 1_000)
+      costs[name].push(costOf(before, bench.processorTime(), (performance.now() - beganMs) * perMs))
     }
     bench.say(`  ${round === 0 ? 'warm-up' : `round ${round}`}: ${said.join(', ')}`)
   }
-  return rates
+  return { rates, costs: Object.fromEntries(names.map((name) => [name, medianCost(costs[name])])) }
+}
+
+/** Some of a slice is not counted (it warms up): as if messages came as fast then. */
+function costOf(before: ProcessorTime, after: ProcessorTime, messages: number): Cost {
+  const each = (spentMs: number): number => (spentMs * 1_000) / messages
+  return { client: each(after.client - before.client), server: each(after.server - before.server) }
+}
+
+function medianCost(costs: readonly Cost[]): Cost {
+  return { client: median(costs.map(({ client }) => client)), server: median(costs.map(({ server }) => server)) }
 }

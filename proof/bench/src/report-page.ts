@@ -1,4 +1,4 @@
-import { figuresText, reachOf, spreadText, titleOf, valueOf } from './report.ts'
+import { figuresText, numeral, reachOf, spreadText, titleOf, valueOf } from './report.ts'
 import { isReached, type Row } from './measure.ts'
 
 /** What a result depends on beside the code. */
@@ -35,6 +35,7 @@ export function pageOf(rows: readonly Row[], setting: Setting, picture: string):
     '',
     ...table(rows),
     '',
+    ...processorTimes(rows),
     '## What each figure includes',
     '',
     ...notes(rows),
@@ -68,6 +69,28 @@ function table(rows: readonly Row[]): string[] {
     '| measure | median | spread | to reach | | messages a second |',
     '| --- | --- | --- | --- | --- | --- |',
     ...cells.map((line) => `| ${line.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`),
+  ]
+}
+
+/** Nothing where the machine does not count. */
+function processorTimes(rows: readonly Row[]): string[] {
+  const byWhat = new Map(rows.map(({ what, costs = {} }) => [what, Object.entries(costs)]))
+  const lines = [...byWhat].flatMap(([what, costs]) =>
+    costs
+      .filter(([, { client, server }]) => client + server > 0)
+      .map(([name, { client, server }]) => `| ${what} | ${name} | ${numeral(client)} | ${numeral(server)} |`),
+  )
+  if (lines.length === 0) return []
+  return [
+    '## Where the time goes',
+    '',
+    'Processor time a message (an order, for the checkout), in µs: in the contestant’s own processes, and in the server’s.',
+    'Several subscriptions count as one here, so theirs is what the slowest one’s messages cost.',
+    '',
+    '| measure | contestant | client | server |',
+    '| --- | --- | ---: | ---: |',
+    ...lines,
+    '',
   ]
 }
 

@@ -51,7 +51,7 @@ function withUnit(value: number, unit: Unit): string {
 }
 
 /** Three digits are what a noisy machine can show. */
-function numeral(value: number): string {
+export function numeral(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en-US')
   return value.toFixed(value >= 10 ? 1 : 2)
 }

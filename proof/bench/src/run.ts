@@ -3,6 +3,7 @@ import type { EmbeddedServer } from '@acuse/postgres/embedded'
 import { spawnActor } from './actors/remote.ts'
 import type { Bench } from './measure.ts'
 import type { BenchOptions } from './options.ts'
+import { processorTime } from './processor-time.ts'
 
 /** The bench of one measure: its databases bear its name, and its actors end with it. */
 export function openBench(server: EmbeddedServer, options: BenchOptions, measure: string): Bench & AsyncDisposable {
@@ -11,6 +12,7 @@ export function openBench(server: EmbeddedServer, options: BenchOptions, measure
   return {
     options,
     sliceMs: options.seconds * 1_000,
+    processorTime: () => processorTime(server.pid),
     database,
     start: async (name, databaseName, node = []) => {
       const actor = await spawnActor(name, await database(databaseName), { profileIn: options.profileIn, node })

@@ -15,8 +15,10 @@ test('contestants publish and drain in one run, and the result says what was rea
     ['drain-shared', 'graphile'],
     ['drain-shared', 'pg-boss'],
   ])
-  for (const { figures, reached } of rows) {
+  for (const { figures, costs = {}, reached } of rows) {
+    for (const { client, server } of Object.values(costs)) expect(Math.min(client, server)).toBeGreaterThan(0)
     expect(Object.keys(figures)).toEqual(['acuse', 'graphile', 'pg-boss'])
+    expect(Object.keys(costs)).toEqual(['acuse', 'graphile', 'pg-boss'])
     expect(typeof reached).toBe('boolean')
   }
 })

@@ -13,6 +13,7 @@ const ratio: Row = {
   value: { median: 0.812, least: 0.7, most: 0.9 },
   reach: { atLeast: 0.8 },
   figures: { acuse: 4_120.4, sql: 5_074 },
+  costs: { acuse: { client: 113.2, server: 164 }, sql: { client: 59, server: 121 } },
   includes: 'fsync on both sides.',
 }
 const latency: Row = {
@@ -67,6 +68,8 @@ describe('the report of the bench', () => {
       '| publish one message, against plain insert | 0.81 × | 0.70 – 0.90 × | ≥ 0.80 × | reached | acuse 4,120, sql 5,074 |',
     )
     expect(page).toContain('| **missed** |')
+    expect(page).toContain('| publish one message | acuse | 113 | 164 |')
+    expect(page).toContain('| publish one message | sql | 59.0 | 121 |')
     expect(page).toContain('- **publish one message**: fsync on both sides.')
   })
 

@@ -1,6 +1,7 @@
 import type { Client, ClientBase, PoolConfig } from 'pg'
 import { AcuseError } from '@acuse/core'
 import { ownTypes } from '../db-types.ts'
+import { runPrepared } from '../prepared.ts'
 import type { ResultRow } from '../sql-client.ts'
 
 /** Whether a value is pg's client, of whatever copy of pg. */
@@ -27,7 +28,7 @@ export async function runOn(
   text: string,
   values: readonly unknown[],
 ): Promise<readonly ResultRow[]> {
-  const { rows } = await client.query<Record<string, unknown>>({ text, values: [...values], types: ownTypes })
+  const { rows } = await runPrepared<Record<string, unknown>>(client, { text, values: [...values], types: ownTypes })
   return rows
 }
 

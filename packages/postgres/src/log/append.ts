@@ -1,5 +1,6 @@
 import { AcuseError, partitionHash, type WireMessage } from '@acuse/core'
 import type { RunQuery } from '../db.ts'
+import { prepared } from '../prepared.ts'
 import { laneOf, partNumber } from './parts.ts'
 import type { RegisteredStream } from './streams.ts'
 
@@ -97,7 +98,7 @@ export async function appendToLog(run: RunQuery, schema: string, request: Append
   const { messages, streams, notify } = request
   const known = [...streams.values()]
   const [row] = await run<{ appended: string }>(
-    `select ${schema}.log_append($1, $2, $3, $4, $5, $6, $7, $8, $9) as appended`,
+    prepared(`select ${schema}.log_append($1, $2, $3, $4, $5, $6, $7, $8, $9) as appended`),
     [
       known.map(({ name }) => name),
       known.map(({ id }) => id),

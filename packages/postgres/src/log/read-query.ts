@@ -1,5 +1,6 @@
 import type { WireMessage } from '@acuse/core'
 import type { RunQuery } from '../db.ts'
+import { prepared } from '../prepared.ts'
 import type { Incarnation } from './incarnation.ts'
 
 /**
@@ -65,8 +66,10 @@ interface Row {
 /** Reads the next page of each part. Must run by itself, outside any transaction: a snapshot taken within one counts it as done. */
 export async function readLog(query: RunQuery, schema: string, requests: readonly PageRequest[]): Promise<Reading> {
   const rows = await query<Row>(
-    `select nr, target, pos, key, id, type, headers, body
-     from ${schema}.log_read($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    prepared(
+      `select nr, target, pos, key, id, type, headers, body
+       from ${schema}.log_read($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    ),
     [
       requests.map(({ part }) => part),
       requests.map(({ point }) => point.gen),

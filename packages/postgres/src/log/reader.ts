@@ -33,6 +33,8 @@ export interface ReaderOptions {
 }
 
 const pollMinMs = 2
+/** A busy server answers late, and is then asked less often: several times as long as it took to answer is left to other work. */
+const restPerLook = 2
 const firstRetryMs = 100
 const longestRetryMs = 2_000
 const readingLog = 'reading the log'
@@ -45,6 +47,7 @@ export class Reader {
   #incarnation: Incarnation
   #pauseMs = pollMinMs
   #retryMs = firstRetryMs
+  #lookMs = 0
 
   constructor(options: ReaderOptions, incarnation: Incarnation) {
     this.#options = options
@@ -86,12 +89,14 @@ export class Reader {
     const wanted = [...this.#takers].flatMap((taker) => taker.wanted())
     if (this.#takers.size === 0) return
     point('log.beforeRead')
+    const beganMs = performance.now()
     const reading = await readLog(
       db.query.bind(db),
       db.schema,
       wanted.map(({ request }) => request),
     )
     point('log.afterRead')
+    this.#lookMs = performance.now() - beganMs
     if (reading.incarnation === null) {
       throw new AcuseError(
         'ACUSE_READ_ONLY',
@@ -117,7 +122,7 @@ export class Reader {
   }
 
   #nextPauseMs(rows: number, more: boolean): number {
-    if (rows > 0) this.#pauseMs = pollMinMs
+    if (rows > 0) this.#pauseMs = Math.max(pollMinMs, restPerLook * this.#lookMs)
     if (more) return 0
     const pauseMs = this.#pauseMs
     this.#pauseMs = Math.min(this.#pauseMs * 2, this.#options.pollMaxMs)

@@ -4,6 +4,7 @@ import { AcuseError, type StoreErrorKind } from '@acuse/core'
 const conflicts = new Set([
   '40001',
   '40P01',
+  '26000', // a prepared statement is gone, as after DISCARD ALL: again, it runs unprepared
   'P2034', // Prisma's for both
 ])
 

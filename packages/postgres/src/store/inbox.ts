@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { escapeLiteral } from 'pg'
 import type { Accepting, Inbox, InboxItem, Opening, Verdict } from '@acuse/core'
+import { prepared } from '../prepared.ts'
 import type { ResultRow } from '../sql-client.ts'
 import { runIn, type StoreBase } from './base.ts'
 import { purgeInbox } from './inbox-purge.ts'
@@ -9,16 +10,13 @@ import { storable } from './texts.ts'
 
 /** Which messages the groups of this database have taken. */
 export function createInbox<Tx>(base: StoreBase<Tx>): Inbox<Tx> {
-  const { schema } = base.db
+  const text = prepared(`select ${base.db.schema}.inbox_accept($1, $2, $3, $4) as answers`)
   return {
     accept: async (tx, group, items) => {
       const batch = batchOf(items)
       if (batch.firsts.length === 0) return []
       const grp = await base.groups.idOf(group)
-      const [row] = await runIn(base, tx)(`select ${schema}.inbox_accept($1, $2, $3, $4) as answers`, [
-        grp,
-        ...columnsOf(batch),
-      ])
+      const [row] = await runIn(base, tx)(text, [grp, ...columnsOf(batch)])
       return verdictsOf(batch, row)
     },
     purge: (olderThanMs, limit) => purgeInbox(base.db, olderThanMs, limit),

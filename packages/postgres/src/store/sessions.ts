@@ -1,5 +1,6 @@
 import type { Client, ClientBase } from 'pg'
 import { AcuseError, messageOf } from '@acuse/core'
+import { currentBackendOf, lastingBackendOf } from '../backend.ts'
 import type { Db } from '../db.ts'
 import type { SqlClient } from '../sql-client.ts'
 
@@ -49,13 +50,9 @@ export function createSessions<Tx>({ client, db, clientOf, onError }: SessionsOp
   }
 
   async function pidOf(tx: Tx, pgClient: ClientBase | undefined): Promise<number> {
-    const known = pgClient === undefined ? undefined : knownPids.get(pgClient)
-    if (known !== undefined) return known
+    if (pgClient !== undefined) return (await lastingBackendOf(pgClient)) ?? currentBackendOf(pgClient)
     const [row] = await client.query(tx, 'select pg_backend_pid() as pid', [])
-    const pid = Number(row?.['pid'])
-    // Behind a pooler the backend changes with each transaction, and the number the client was told is the pooler's.
-    if (pgClient !== undefined && announcedPid(pgClient) === pid) knownPids.set(pgClient, pid)
-    return pid
+    return Number(row?.['pid'])
   }
 
   async function end(session: Session): Promise<void> {
@@ -83,13 +80,6 @@ export function createSessions<Tx>({ client, db, clientOf, onError }: SessionsOp
       if (session !== undefined) session.ending ??= end(session)
     },
   }
-}
-
-/** Backends of direct connections: they stay the same as long as the connection. */
-const knownPids = new WeakMap<ClientBase, number>()
-
-function announcedPid(client: ClientBase): unknown {
-  return 'processID' in client ? client.processID : undefined
 }
 
 function destroy(client: ClientBase): void {

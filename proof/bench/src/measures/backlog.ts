@@ -13,7 +13,7 @@ export const backlog: Measure = {
     const shallow = await bench.start('acuse', 'shallow')
     const { count, ms } = await deep.load({ count: much, keys: 0 })
     bench.say(`  loaded ${count} in ${Math.round(ms / 1_000)} s by publishing batches of 1,000`)
-    const rates = await alternate(
+    const { rates, costs } = await alternate(
       bench,
       {
         deep: () => deep.drain(drainSlice(bench, 100)),
@@ -32,6 +32,7 @@ export const backlog: Measure = {
         unit: 'times',
         value: ratiosOf(rates.deep, rates.shallow),
         reach: { atLeast: 0.9 },
+        costs,
         figures: { ...figuresOf(rates), 'loaded per second': (count / ms) * 1_000 },
         includes:
           'both: fsync, 8 connections, sharedTransaction 100, inbox. Loaded by publishing batches of 1,000 in two loops.',

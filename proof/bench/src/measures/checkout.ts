@@ -14,7 +14,10 @@ export const checkout: Measure = {
     const handmade = await startServices(bench, 'handmade-checkout')
     // Orders come through in waves of those under way; a slice holds several of them.
     const slice = { ms: 2 * bench.sliceMs, warmMs: bench.options.quick ? 200 : 500, atOnce }
-    const rates = await alternate(bench, { acuse: () => inTurn(acuse, slice), handmade: () => inTurn(handmade, slice) })
+    const { rates, costs } = await alternate(bench, {
+      acuse: () => inTurn(acuse, slice),
+      handmade: () => inTurn(handmade, slice),
+    })
     return [
       {
         measure: 'checkout',
@@ -24,6 +27,7 @@ export const checkout: Measure = {
         value: ratiosOf(rates.acuse, rates.handmade),
         reach: { atLeast: 0.6 },
         figures: figuresOf(rates),
+        costs,
         includes:
           'both: fsync, three processes with a database each and one for messages, 6 messages an order, outbox and inbox, a saga row, 64 orders under way. ' +
           'By hand: SKIP LOCKED queue, no order per key, no retries, no dead letters, messages deleted. Acuse: all of these, and messages are kept.',

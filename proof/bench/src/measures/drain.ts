@@ -10,7 +10,7 @@ export const drain: Measure = {
   run: async (bench) => {
     const sql = await bench.start('sql', 'drain-sql')
     const acuse = await bench.start('acuse', 'drain-acuse')
-    const rates = await alternate(
+    const { rates, costs } = await alternate(
       bench,
       {
         sql: () => sql.drain(drainSlice(bench, 1)),
@@ -29,6 +29,7 @@ export const drain: Measure = {
         value: ratiosOf(rates.acuse, rates.sql),
         reach: { atLeast: 0.8 },
         figures: figuresOf(rates),
+        costs,
         includes:
           'both: fsync, 8 connections. Acuse: reading the log, inbox row and effect transaction a message, storing cursors. sql: one row a transaction.',
       },
@@ -44,7 +45,7 @@ export const drainShared: Measure = {
     const graphile = await bench.start('graphile', 'shared-graphile')
     const boss = await bench.start('pg-boss', 'shared-pg-boss')
     const count = backlogOf(bench)
-    const rates = await alternate(
+    const { rates, costs } = await alternate(
       bench,
       {
         acuse: () => acuse.drain(drainSlice(bench, sharing)),
@@ -60,6 +61,7 @@ export const drainShared: Measure = {
       what: 'drain 100k, transactions shared',
       unit: 'times',
       figures: figuresOf(rates),
+      costs,
       includes:
         'all: fsync, 8 connections. Acuse: sharedTransaction 100, an inbox row a message, effects in the same transaction. ' +
         'graphile: localQueue 1,000, completions in batches, 24 at once. pg-boss: fetch 1,000 and complete, 4 at once. The peers’ effects would be transactions of their own.',

@@ -32,25 +32,27 @@ export const fanOut: Measure = {
         await ten.load(backlogOf(bench))
       },
     )
-    const share = draining.one.map((perSecond) => perSecond / many)
+    const share = draining.rates.one.map((perSecond) => perSecond / many)
     const common = { measure: 'fan-out', unit: 'times' } as const
     return [
       {
         ...common,
         what: 'publish to ten subscriptions',
         against: 'one',
-        value: ratiosOf(publishing.ten, publishing.one),
+        value: ratiosOf(publishing.rates.ten, publishing.rates.one),
         reach: { atLeast: 0.9 },
-        figures: figuresOf(publishing),
+        figures: figuresOf(publishing.rates),
+        costs: publishing.costs,
         includes: 'fsync, publishNow, 8 at a time; the groups are known to the log and do not run meanwhile.',
       },
       {
         ...common,
         what: 'the slowest of ten subscriptions drains',
         against: 'a tenth of one',
-        value: ratiosOf(draining['slowest of ten'], share),
+        value: ratiosOf(draining.rates['slowest of ten'], share),
         reach: { atLeast: 0.8 },
-        figures: figuresOf(draining),
+        figures: figuresOf(draining.rates),
+        costs: draining.costs,
         includes:
           'fsync, one process, an effect transaction and an inbox row for each message and group; concurrency 8 a group.',
       },

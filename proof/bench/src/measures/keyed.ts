@@ -16,7 +16,7 @@ async function against(bench: Bench, shared: number, how: string) {
   const inOrder = await bench.start('acuse', `keyed-${shared}`)
   const free = await bench.start('acuse', `unkeyed-${shared}`)
   const count = backlogOf(bench)
-  const rates = await alternate(
+  const { rates, costs } = await alternate(
     bench,
     {
       keyed: () => inOrder.drain(drainSlice(bench, shared)),
@@ -37,6 +37,7 @@ async function against(bench: Bench, shared: number, how: string) {
     value: ratiosOf(rates.keyed, rates.unkeyed),
     reach: { atLeast: 0.7 },
     figures: figuresOf(rates),
+    costs,
     includes: 'both: fsync, 8 connections, inbox and effect transaction.',
   } as const
 }

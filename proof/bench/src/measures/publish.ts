@@ -28,7 +28,10 @@ export const publishInTransaction: Measure = {
       const sql = await bench.start('sql', `${kind}-sql`)
       const acuse = await bench.start('acuse', `${kind}-acuse`)
       const slice = { ms: bench.sliceMs, atOnce, keys, batch: 1, transaction: 'caller' } as const
-      const rates = await alternate(bench, { sql: () => sql.publish(slice), acuse: () => acuse.publish(slice) })
+      const { rates, costs } = await alternate(bench, {
+        sql: () => sql.publish(slice),
+        acuse: () => acuse.publish(slice),
+      })
       rows.push({
         measure: 'publish-in-transaction',
         what: `publish one message in the caller’s transaction, ${kind}`,
@@ -37,6 +40,7 @@ export const publishInTransaction: Measure = {
         value: ratiosOf(rates.acuse, rates.sql),
         reach: { atLeast: 0.8 },
         figures: figuresOf(rates),
+        costs,
         includes: 'both: fsync, 8 connections, three statements awaited one after the other.',
       })
     }
@@ -57,7 +61,7 @@ async function publish(bench: Bench, batch: number): Promise<Row[]> {
     }
     const slice = { ms: bench.sliceMs, atOnce: batch === 1 ? atOnce : 2, keys, batch }
     const publishing = (contestant: Contestant) => () => contestant.publish(slice)
-    const rates = await alternate(bench, {
+    const { rates, costs } = await alternate(bench, {
       sql: publishing(opened.sql),
       acuse: publishing(opened.acuse),
       'pg-boss': publishing(opened['pg-boss']),
@@ -66,6 +70,7 @@ async function publish(bench: Bench, batch: number): Promise<Row[]> {
     for (const contestant of Object.values(opened)) await contestant.close()
     const figures = figuresOf(rates)
     const common = {
+      costs,
       measure: batch === 1 ? 'publish-one' : 'publish-batch',
       what: batch === 1 ? `publish one message, ${kind}` : `publish 1,000 at once, ${kind}`,
       unit: 'times',
