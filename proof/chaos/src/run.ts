@@ -17,7 +17,7 @@ import { kindsOf } from './subscriptions.ts'
 import type { ChaosTransport } from './transports/transport.ts'
 import { fullRun, isClean, shortcomings } from './verdict.ts'
 
-const defaultLimits: DrainLimits = { withinMs: 120_000, stalledMs: Infinity }
+const defaultLimits: DrainLimits = { withinMs: 60_000, stalledMs: Infinity }
 const countEveryMs = 3_000
 /** Where a full run lacks crash points or messages when the faults are over, the load goes on for so long at most. */
 const longestExtraMs = 60_000
@@ -44,7 +44,7 @@ export interface RunRequest {
   readonly firstEnv?: Readonly<Record<string, string>>
   /** The only processes that faults happen to. Default: all. */
   readonly victims?: readonly Role[]
-  /** How long the end may take to come. Default: 120 s, whatever happens meanwhile. */
+  /** How long the end may take to come. Default: 60 s, whatever happens meanwhile. */
   readonly drainLimits?: DrainLimits
   readonly shared?: Shared
   readonly output: ProgressOutput

@@ -10,7 +10,8 @@ import type { Reporter } from './report.ts'
 import { allowanceOf, CursorSaver } from './saver.ts'
 import type { RegisteredStream, StreamRegistry } from './streams.ts'
 
-const pageRows = 500
+/** With 500 a fast consumer waited for its next page: 52,000 a second against 57,000, for 3 MB more. */
+const pageRows = 1_000
 /** Read and not settled, over all parts; the higher lanes may use a quarter more, so that the normal one cannot lock them out. */
 const mostBytes = 16 * 1024 * 1024
 /** One reading brings at most about this much, as its rows are in memory as text too, which is twice as long. */
