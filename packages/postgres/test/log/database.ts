@@ -14,7 +14,7 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** Another major version: a folder with its `bin` and `lib`. */
-const binaries = process.env['ACUSE_TEST_BINARIES']
+export const binaries = process.env['ACUSE_TEST_BINARIES']
 
 export async function startServer(settings: Record<string, string> = {}): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'acuse-log-'))

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { startEmbedded, type EmbeddedServer } from '../../src/embedded/index.ts'
-import { openTestLog, startServer } from './database.ts'
+import { binaries, openTestLog, startServer } from './database.ts'
 import { Collector, eventually, message, source } from './messages.ts'
 import { movableAddress } from './movable-address.ts'
 
@@ -26,7 +26,11 @@ async function copyOf(original: EmbeddedServer, promoted: boolean): Promise<Copy
   // Recovery from an archive that has nothing ends where the copy ends, as a promotion does.
   if (promoted) await run('cp', ['-a', join(folder, 'data', 'PG_VERSION'), join(folder, 'data', 'recovery.signal')])
   await original.start()
-  const server = await startEmbedded({ folder, ...(promoted ? { settings: { restore_command: 'false' } } : {}) })
+  const server = await startEmbedded({
+    folder,
+    ...(binaries === undefined ? {} : { binaries }),
+    ...(promoted ? { settings: { restore_command: 'false' } } : {}),
+  })
   return {
     server,
     async [Symbol.asyncDispose]() {
