@@ -9,11 +9,11 @@ const backends = new WeakMap<ClientBase, number | 'changes'>()
  * each transaction. Asks the server once a connection: the number that a client is told as it connects is the pooler's own there.
  */
 export async function lastingBackendOf(client: ClientBase): Promise<number | undefined> {
-  const known = backends.get(client)
+  let known = backends.get(client)
   if (known === undefined) {
     const pid = await currentBackendOf(client)
-    backends.set(client, pid === announcedPid(client) ? pid : 'changes')
-    return lastingBackendOf(client)
+    known = pid === announcedPid(client) ? pid : 'changes'
+    backends.set(client, known)
   }
   return known === 'changes' ? undefined : known
 }

@@ -77,9 +77,8 @@ export async function alternate<Name extends string>(
   prepare: () => Promise<void> = async () => undefined,
 ): Promise<Alternated<Name>> {
   const names = Object.keys(slices) as Name[]
-  const listed = <T>(): Record<Name, T[]> => Object.fromEntries(names.map((name) => [name, []])) as never
-  const rates = listed<number>()
-  const costs = listed<Cost>()
+  const rates = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>
+  const costs = new Map(names.map((name) => [name, [] as Cost[]]))
   for (let round = 0; round <= bench.options.rounds; round++) {
     await prepare()
     const said: string[] = []
@@ -91,11 +90,11 @@ export async function alternate<Name extends string>(
       said.push(`${name} ${Math.round(perMs * 1_000)}/s`)
       if (round === 0) continue
       rates[name].push(perMs * 1_000)
-      costs[name].push(costOf(before, bench.processorTime(), (performance.now() - beganMs) * perMs))
+      costs.get(name)?.push(costOf(before, bench.processorTime(), (performance.now() - beganMs) * perMs))
     }
     bench.say(`  ${round === 0 ? 'warm-up' : `round ${round}`}: ${said.join(', ')}`)
   }
-  return { rates, costs: Object.fromEntries(names.map((name) => [name, medianCost(costs[name])])) }
+  return { rates, costs: Object.fromEntries([...costs].map(([name, ofRounds]) => [name, medianCost(ofRounds)])) }
 }
 
 /** Some of a slice is not counted (it warms up): as if messages came as fast then. */

@@ -18,7 +18,7 @@ export function processorTime(serverPid: number): ProcessorTime {
   const childrenOf = (pid: number): Stat[] => all.filter(({ parent }) => parent === pid)
   const server = all.filter(({ pid }) => pid === serverPid)
   const backends = childrenOf(serverPid)
-  const actors = childrenOf(process.pid)
+  const actors = childrenOf(process.pid).filter(({ pid }) => pid !== serverPid)
   return {
     client: sum(actors.map(({ own }) => own)),
     // Those of backends that have ended are counted with the postmaster.

@@ -85,7 +85,7 @@ function processorTimes(rows: readonly Row[]): string[] {
     '## Where the time goes',
     '',
     'Processor time a message (an order, for the checkout), in µs: in the contestant’s own processes, and in the server’s.',
-    'Several subscriptions count as one here, so theirs is what the slowest one’s messages cost.',
+    'What warms up is taken to cost as much as what counts. Several subscriptions count as one here, so theirs is what the slowest one’s messages cost.',
     '',
     '| measure | contestant | client | server |',
     '| --- | --- | ---: | ---: |',

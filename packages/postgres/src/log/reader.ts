@@ -33,8 +33,9 @@ export interface ReaderOptions {
 }
 
 const pollMinMs = 2
-/** A busy server answers late, and is then asked less often: several times as long as it took to answer is left to other work. */
 const restPerLook = 2
+/** A look that stood still with its process or network says nothing of how busy the server is. */
+const longestRestMs = 100
 const firstRetryMs = 100
 const longestRetryMs = 2_000
 const readingLog = 'reading the log'
@@ -47,7 +48,6 @@ export class Reader {
   #incarnation: Incarnation
   #pauseMs = pollMinMs
   #retryMs = firstRetryMs
-  #lookMs = 0
 
   constructor(options: ReaderOptions, incarnation: Incarnation) {
     this.#options = options
@@ -96,7 +96,7 @@ export class Reader {
       wanted.map(({ request }) => request),
     )
     point('log.afterRead')
-    this.#lookMs = performance.now() - beganMs
+    const lookMs = performance.now() - beganMs
     if (reading.incarnation === null) {
       throw new AcuseError(
         'ACUSE_READ_ONLY',
@@ -113,16 +113,12 @@ export class Reader {
     for (const taker of this.#takers) taker.noticeStreams(reading.latestStream)
     const rows = reading.pages.reduce((sum, page) => sum + page.rows.length, 0)
     ticker.note(rows)
-    this.#alarm.ring(
-      this.#nextPauseMs(
-        rows,
-        reading.pages.some(({ more }) => more),
-      ),
-    )
+    const more = reading.pages.some((page) => page.more)
+    if (rows > 0) this.#pauseMs = restAfter(lookMs)
+    this.#alarm.ring(this.#nextPauseMs(more))
   }
 
-  #nextPauseMs(rows: number, more: boolean): number {
-    if (rows > 0) this.#pauseMs = Math.max(pollMinMs, restPerLook * this.#lookMs)
+  #nextPauseMs(more: boolean): number {
     if (more) return 0
     const pauseMs = this.#pauseMs
     this.#pauseMs = Math.min(this.#pauseMs * 2, this.#options.pollMaxMs)
@@ -135,4 +131,9 @@ export class Reader {
     for (const taker of this.#takers) taker.reset()
     this.wake()
   }
+}
+
+/** How long to leave a log alone that was just found busy, ms: a server that answers late is asked less often. */
+export function restAfter(lookMs: number): number {
+  return Math.min(longestRestMs, Math.max(pollMinMs, restPerLook * lookMs))
 }
