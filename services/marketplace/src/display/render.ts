@@ -12,13 +12,13 @@ export interface ProgressState {
   retries: number
   deadLetters: number
   faults: number
-  services: readonly { name: string; state: 'up' | 'down' | 'restarting' }[]
+  services: readonly { name: string; state: 'up' | 'down' | 'starting' }[]
 }
 
 type Piece = string | readonly [Style, string]
 
-const STATE_STYLES = { up: 'green', restarting: 'yellow', down: 'red' } as const
-const STATE_MARKS = { up: '●', restarting: '◐', down: '○' } as const
+const STATE_STYLES = { up: 'green', starting: 'yellow', down: 'red' } as const
+const STATE_MARKS = { up: '●', starting: '◐', down: '○' } as const
 
 /** The live block, line by line; no line is wider than `width` columns. */
 export function render(state: ProgressState, width: number, paint: Paint = plain): string[] {

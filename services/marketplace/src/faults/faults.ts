@@ -6,7 +6,7 @@ import type { Random } from '../random.ts'
 /** A process that faults happen to. */
 export interface Victim {
   readonly name: string
-  readonly state: 'up' | 'down' | 'restarting'
+  readonly state: 'up' | 'down' | 'starting'
   /** Ends it without warning. */
   kill: () => Promise<void>
   /** Asks it to finish and end. */

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 
 import { readyUrl } from './ready-line.ts'
 
-export type ServiceState = 'up' | 'down' | 'restarting'
+export type ServiceState = 'up' | 'down' | 'starting'
 
 export interface ServiceOptions {
   /** Unique among the processes, e.g. `inventory-2`. */
@@ -58,7 +58,7 @@ export class ServiceProcess {
   /** Starts the process and waits until it serves. One that does not get there is ended, and the promise rejects. */
   async start(): Promise<void> {
     if (this.#child !== undefined) throw new Error(`${this.name} runs already`)
-    this.#state = 'restarting'
+    this.#state = 'starting'
     const child = this.#spawn()
     try {
       await this.#serving(child)

@@ -9,7 +9,7 @@ test('the live block', () => {
     "orders   ███████████████          1,250 of 2,000 placed in 1 min 15 s
              1,100 confirmed · 90 cancelled · 3 failed
     messages 1,481/s · 1 retry · 2 dead letters · 1 fault
-    services ● orders  ◐ inventory restarting  ○ payments down"
+    services ● orders  ◐ inventory starting  ○ payments down"
   `)
 })
 
@@ -22,7 +22,7 @@ test('no line is wider than the terminal, colours aside', () => {
 
 test('one line for a log', () => {
   expect(renderLine(busy)).toMatchInlineSnapshot(
-    `"1 min 15 s, placed 1250/2000, confirmed 1100, cancelled 90, failed 3, 1481 messages/s, retries 1, dead letters 2, faults 1, inventory restarting, payments down"`,
+    `"1 min 15 s, placed 1250/2000, confirmed 1100, cancelled 90, failed 3, 1481 messages/s, retries 1, dead letters 2, faults 1, inventory starting, payments down"`,
   )
   expect(renderLine({ ...busy, orders: { ...busy.orders, total: null }, services: [] })).toMatchInlineSnapshot(
     `"1 min 15 s, placed 1250, confirmed 1100, cancelled 90, failed 3, 1481 messages/s, retries 1, dead letters 2, faults 1"`,

@@ -10,7 +10,7 @@ export const busy: ProgressState = {
   faults: 1,
   services: [
     { name: 'orders', state: 'up' },
-    { name: 'inventory', state: 'restarting' },
+    { name: 'inventory', state: 'starting' },
     { name: 'payments', state: 'down' },
   ],
 }
