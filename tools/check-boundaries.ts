@@ -12,6 +12,7 @@ const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
   'packages/cli': ['@acuse/core', '@acuse/postgres'],
   'proof/bench': ['@acuse/core', '@acuse/postgres'],
   'proof/chaos': ['@acuse/core', '@acuse/postgres', '@acuse/testing'],
+  'proof/servers': [],
 }
 
 await runGate({

@@ -1,0 +1,105 @@
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { cacheFolder } from '../cache.ts'
+import { endOf, run } from '../commands.ts'
+import { withFileLock } from '../file-lock.ts'
+import { mirror, proxyVariables } from './mirror.ts'
+import { packagesOf, rootName, type Suite } from './suites.ts'
+
+/** Two minutes with both suites at once on two busy cores. */
+const timeoutMs = 30 * 60_000
+
+/** What nobody reads in a root that only runs servers. */
+const leftOut = ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/info']
+
+const phases: Readonly<Record<string, string>> = {
+  Retrieving: 'downloads packages',
+  Extracting: 'extracts the base system',
+  Unpacking: 'unpacks packages',
+  Configuring: 'configures packages',
+}
+
+/**
+ * Makes the root of a suite unless it is there, and answers its folder. It is made beside its place and moved there when
+ * it is whole; of several processes one makes it and the others wait.
+ */
+export async function makeRoot(suite: Suite, report: (progress: string) => void): Promise<string> {
+  const folder = join(cacheFolder(), rootName(suite))
+  if (existsSync(folder)) return folder
+  await mkdir(cacheFolder(), { recursive: true })
+  return await withFileLock(`${folder}.lock`, timeoutMs, async () => {
+    if (existsSync(folder)) return folder
+    const part = `${folder}.part`
+    // Left by a making that was interrupted.
+    await rm(part, { recursive: true, force: true })
+    try {
+      await prepare(part)
+      await debootstrap(suite, part, report)
+      await finish(part)
+      await rename(part, folder)
+    } catch (error) {
+      await rm(part, { recursive: true, force: true })
+      throw error
+    }
+    return folder
+  })
+}
+
+/** What has to be there before the first package is unpacked. */
+async function prepare(root: string): Promise<void> {
+  const exclusions = leftOut.map((path) => `path-exclude=/${path}/*`)
+  // A making that does not come to its end is made again, so dpkg need not wait for the disk after each file.
+  await write(root, 'etc/dpkg/dpkg.cfg.d/acuse', ['force-unsafe-io', ...exclusions, ''].join('\n'))
+  // Asked by packages before they start their service.
+  await write(root, 'usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n')
+  await chmod(join(root, 'usr/sbin/policy-rc.d'), 0o755)
+}
+
+async function debootstrap(suite: Suite, root: string, report: (progress: string) => void): Promise<void> {
+  const packages = packagesOf[suite].join(',')
+  const command = ['debootstrap', '--variant=minbase', `--include=${packages}`, suite, root, await mirror()]
+  // In namespaces of its own: what it mounts and starts goes with it, also when it is killed.
+  const apart = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', ...command]
+  const onLine = progressOf(report)
+  try {
+    await run(apart, { timeoutMs, env: { ...process.env, ...(await proxyVariables()) }, onLine })
+  } catch (error) {
+    const log = await readFile(join(root, 'debootstrap/debootstrap.log'), 'utf8').catch(() => '')
+    throw new Error(`Debian ${suite} could not be installed into ${root}. Its log ends:\n${endOf(log)}`, {
+      cause: error,
+    })
+  }
+}
+
+/** Reports a phase when it begins, and every 10 s how many packages it has come through. */
+function progressOf(report: (progress: string) => void): (line: string) => void {
+  const packages = new Map<string, Set<string>>()
+  let reportedMs = 0
+  return (line) => {
+    const [, verb = '', name = ''] = /^I: (\w+) ([^\s.]+)/.exec(line) ?? []
+    const phase = phases[verb]
+    if (phase === undefined) return
+    const done = packages.get(phase) ?? new Set()
+    packages.set(phase, done.add(name))
+    if (done.size > 1 && performance.now() - reportedMs < 10_000) return
+    reportedMs = performance.now()
+    report(done.size === 1 ? phase : `${phase}, ${done.size} so far`)
+  }
+}
+
+async function finish(root: string): Promise<void> {
+  // Its copy of the host's would tie it to this machine.
+  await write(root, 'etc/hosts', '127.0.0.1 localhost\n')
+  for (const path of [...leftOut, 'var/cache/apt', 'var/lib/apt/lists']) await empty(join(root, path))
+}
+
+async function empty(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) await rm(join(folder, name), { recursive: true })
+}
+
+async function write(root: string, path: string, content: string): Promise<void> {
+  const file = join(root, path)
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, content)
+}

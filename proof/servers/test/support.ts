@@ -1,0 +1,39 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished } from 'vitest'
+
+/** A folder that servers of this test have theirs in. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'acuse-servers-test-'))
+  onTestFinished(async () => await rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** The processes that see something mounted from a folder: those of the servers in it, and what they have started. */
+export function processesIn(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && textOf(`/proc/${name}/mountinfo`).includes(folder))
+    .map(Number)
+}
+
+/** The state of a process as /proc has it: `T` for one that is stopped. */
+export function stateOf(pid: number): string | undefined {
+  return /^State:\s+(\w)/m.exec(textOf(`/proc/${pid}/status`))?.[1]
+}
+
+/** Of the servers in a folder nothing is left: no process, no mount, no file. */
+export async function expectNothingLeft(parent: string): Promise<void> {
+  expect(processesIn(parent)).toEqual([])
+  expect(textOf('/proc/self/mountinfo')).not.toContain(parent)
+  if (existsSync(parent)) expect(await readdir(parent)).toEqual([])
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
