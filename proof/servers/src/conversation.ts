@@ -4,9 +4,9 @@ import { host } from './ports.ts'
 const timeoutMs = 5_000
 
 /**
- * Connects to a port, sends something, and gives what has come to `answer` until that makes something of it.
+ * Connects to a port, sends something, and gives all that has come to `answer` until that makes something of it.
  *
- * @throws Error when nobody answers so within 5 s.
+ * @throws Error when nobody answers so within 5 s, and what `answer` throws.
  */
 export async function converse<T>(
   port: number,
@@ -24,8 +24,12 @@ export async function converse<T>(
       )
       socket.on('data', (chunk: Buffer) => {
         received = Buffer.concat([received, chunk])
-        const understood = answer(received)
-        if (understood !== undefined) resolve(understood)
+        try {
+          const understood = answer(received)
+          if (understood !== undefined) resolve(understood)
+        } catch (error) {
+          reject(error)
+        }
       })
       socket.write(send)
     })

@@ -1,3 +1,6 @@
+export { startNats, type NatsOptions, type NatsRelease } from './nats.ts'
+export { startPgBouncer, type PgBouncer, type PgBouncerOptions } from './pgbouncer.ts'
 export { freePort } from './ports.ts'
 export { startRabbitMq, type RabbitMq, type RabbitMqOptions, type RabbitMqRelease } from './rabbitmq/server.ts'
+export { startRedis, type RedisOptions, type RedisRelease } from './redis.ts'
 export { type Server, type ServerOptions } from './server.ts'

@@ -1,27 +1,50 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
-/** A PID namespace of Linux, as /proc names it; null where there is none yet, or none any more. */
-export type Namespace = string | null
+const ours = linkOf('self')
 
-const ours = linkOf('self', 'pid')
+/**
+ * A PID namespace of Linux, held open: the kernel gives the number of one that is gone to the next, so whoever only
+ * remembers the number may kill the processes of somebody else.
+ */
+export class Namespace implements Disposable {
+  readonly #file: number
+  readonly #link: string
 
-/** The namespace that the children of a process are in, when that is not the one of this process. */
-export function namespaceBelow(pid: number): Namespace {
-  const below = linkOf(String(pid), 'pid_for_children')
-  return below === ours ? null : below
-}
+  private constructor(file: number, link: string) {
+    this.#file = file
+    this.#link = link
+  }
 
-/** The live processes of a namespace, with those that are stopped. */
-export function membersOf(namespace: Namespace): number[] {
-  if (namespace === null) return []
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && linkOf(name, 'pid') === namespace)
-    .map(Number)
-}
+  /** The namespace that the children of a process are in; null when it has none, or that of this process. */
+  static below(pid: number): Namespace | null {
+    let file: number
+    try {
+      file = openSync(`/proc/${pid}/ns/pid_for_children`, 'r')
+    } catch {
+      return null
+    }
+    const link = `pid:[${fstatSync(file).ino}]`
+    if (link !== ours) return new Namespace(file, link)
+    closeSync(file)
+    return null
+  }
 
-/** The first process of a namespace: with its end the kernel kills all others. */
-export function firstOf(namespace: Namespace, parent: number): number | null {
-  return membersOf(namespace).find((pid) => statOf(pid)?.parent === parent) ?? null
+  /** Its processes that run or are stopped; one that has ended and waits for its parent is none. */
+  members(): number[] {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && linkOf(name) === this.#link)
+      .map(Number)
+      .filter((pid) => statOf(pid)?.state !== 'Z')
+  }
+
+  /** Its first process, a child of one outside: with its end the kernel kills all others. */
+  firstOf(parent: number): number | null {
+    return this.members().find((pid) => statOf(pid)?.parent === parent) ?? null
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file)
+  }
 }
 
 /** Whether SIGSTOP has reached the process. */
@@ -38,9 +61,9 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-function linkOf(process: string, kind: string): Namespace {
+function linkOf(pid: string): string | null {
   try {
-    return readlinkSync(`/proc/${process}/ns/${kind}`)
+    return readlinkSync(`/proc/${pid}/ns/pid`)
   } catch {
     return null
   }

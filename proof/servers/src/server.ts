@@ -1,15 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { chmod, chown, mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endOf } from './commands.ts'
-import { dataFolder, jailed, serverUser, type Jail } from './jail.ts'
-import { firstOf, isStopped, membersOf, namespaceBelow, signal, type Namespace } from './namespace.ts'
+import { JailedProcess } from './jailed-process.ts'
+import { serverUser, type Jail } from './jail.ts'
 import { until } from './waiting.ts'
 
 const startTimeoutMs = 60_000
 const stopTimeoutMs = 30_000
-const killTimeoutMs = 10_000
+const askEveryMs = 30
 
 /** What all servers can be given. */
 export interface ServerOptions {
@@ -47,8 +46,7 @@ export class Server implements AsyncDisposable {
   readonly folder: string
   readonly #kind: ServerKind
   readonly #options: ServerOptions
-  #launcher: ChildProcess | null = null
-  #namespace: Namespace = null
+  #process: JailedProcess | null = null
   #version = ''
   #pid = 0
 
@@ -71,38 +69,47 @@ export class Server implements AsyncDisposable {
     return this.#version
   }
 
-  /** Starts it on its data, and answers when it takes connections. Does nothing while it runs. */
+  /** Whether its process is there; it may still start, or be frozen. */
+  get isUp(): boolean {
+    return this.#process?.isUp() ?? false
+  }
+
+  /**
+   * Starts it on its data, and answers when it takes connections. Does nothing while it is up.
+   *
+   * @throws Error with the end of its log when it ends, or is not ready within 60 s.
+   */
   async start(): Promise<void> {
-    if (this.#isUp()) return
+    if (this.isUp) return
+    // One that ended by itself may have left something.
+    await this.kill()
     await this.#writeFiles()
-    const logged = await this.#spawn()
+    const log = await open(this.#log, 'a')
     try {
-      this.#version = await this.#answered(logged)
+      const { size } = await log.stat()
+      this.#process = await JailedProcess.spawn(this.jail, this.#kind.command, { ...this.#kind.env }, log.fd)
+      this.#version = await this.#answered(this.#process, size)
     } catch (error) {
       await this.kill()
       throw error
+    } finally {
+      await log.close()
     }
   }
 
   /** Stops it cleanly. */
   async stop(): Promise<void> {
-    if (!this.#isUp()) return
-    await this.thaw()
-    signal(this.#pid, 'SIGTERM')
-    if (await until(() => this.#isGone(), stopTimeoutMs)) return
+    if (this.#process === null) return
+    this.#process.thaw()
+    if (await this.#process.end(stopTimeoutMs)) return
     await this.kill()
     throw new Error(`${this.name} did not stop within ${stopTimeoutMs} ms and was killed. ${await this.#logEnd()}`)
   }
 
   /** Ends it and all its processes at once, without warning. */
   async kill(): Promise<void> {
-    const launcher = this.#launcher?.pid
-    if (launcher === undefined) return
-    this.#namespace ??= namespaceBelow(launcher)
-    for (const pid of membersOf(this.#namespace)) signal(pid, 'SIGKILL')
-    if (this.#isUp()) signal(launcher, 'SIGKILL')
-    if (await until(() => this.#isGone(), killTimeoutMs)) return
-    throw new Error(`${this.name} was killed, and process ${this.#pid} is still there after ${killTimeoutMs} ms.`)
+    if (this.#process === null || (await this.#process.kill())) return
+    throw new Error(`${this.name} was killed, and process ${this.#pid} or one that it started is still there.`)
   }
 
   /** Kills it and starts it on its data. */
@@ -113,19 +120,13 @@ export class Server implements AsyncDisposable {
 
   /** Holds all its processes still: connections stay open, and nobody answers. */
   async freeze(): Promise<void> {
-    const stopped = await until(() => {
-      const moving = membersOf(this.#namespace).filter((pid) => !isStopped(pid))
-      for (const pid of moving) signal(pid, 'SIGSTOP')
-      return moving.length === 0
-    }, killTimeoutMs)
-    if (!stopped) throw new Error(`${this.name} could not be frozen within ${killTimeoutMs} ms.`)
+    if (this.#process === null || (await this.#process.freeze())) return
+    throw new Error(`${this.name} could not be frozen: a process of it still runs.`)
   }
 
   /** Lets a frozen server go on. */
   async thaw(): Promise<void> {
-    for (const pid of membersOf(this.#namespace)) signal(pid, 'SIGCONT')
-    // A launcher stops with what it launched.
-    if (this.#isUp() && this.#launcher?.pid !== undefined) signal(this.#launcher.pid, 'SIGCONT')
+    this.#process?.thaw()
   }
 
   /** Kills it and deletes its folder. */
@@ -153,59 +154,24 @@ export class Server implements AsyncDisposable {
     }
   }
 
-  /** Answers how long the log was before. */
-  async #spawn(): Promise<number> {
-    const log = await open(this.#log, 'a')
-    try {
-      const { size } = await log.stat()
-      this.#namespace = null
-      // A session of its own, so that Ctrl-C reaches only whoever started it.
-      this.#launcher = spawn('setpriv', ['--pdeathsig', 'KILL', ...jailed(this.jail, this.#kind.command)], {
-        detached: true,
-        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', HOME: dataFolder, ...this.#kind.env },
-        stdio: ['ignore', log.fd, log.fd],
-      })
-      await new Promise<void>((resolve, reject) => this.#launcher?.once('spawn', resolve).once('error', reject))
-      // Only what it serves keeps this process alive.
-      this.#launcher.unref()
-      return size
-    } finally {
-      await log.close()
-    }
-  }
-
-  async #answered(logged: number): Promise<string> {
+  async #answered(process: JailedProcess, logged: number): Promise<string> {
     const deadline = performance.now() + startTimeoutMs
     for (;;) {
-      const said = await this.#ask(logged)
-      if (!this.#isUp()) throw new Error(`${this.name} ended while it started. ${await this.#logEnd()}`)
-      if (said !== null) return said
+      const version = await this.#ask(logged)
+      if (!process.isUp()) throw new Error(`${this.name} ended while it started. ${await this.#logEnd()}`)
+      this.#pid = process.pid ?? 0
+      if (version !== null) return version
       if (performance.now() >= deadline) {
         throw new Error(`${this.name} was not ready within ${startTimeoutMs} ms. ${await this.#logEnd()}`)
       }
+      await until(() => !process.isUp(), askEveryMs)
     }
   }
 
+  /** Its version, or null while it is not ready. */
   async #ask(logged: number): Promise<string | null> {
-    await until(() => !this.#isUp(), 30)
-    if (this.#launcher?.pid === undefined) return null
-    this.#namespace ??= namespaceBelow(this.#launcher.pid)
-    try {
-      const log = await readFile(this.#log)
-      const version = await this.#kind.ready(log.subarray(logged).toString())
-      this.#pid = firstOf(this.#namespace, this.#launcher.pid) ?? 0
-      return version
-    } catch {
-      return null
-    }
-  }
-
-  #isUp(): boolean {
-    return this.#launcher !== null && this.#launcher.exitCode === null && this.#launcher.signalCode === null
-  }
-
-  #isGone(): boolean {
-    return !this.#isUp() && membersOf(this.#namespace).length === 0
+    const log = await readFile(this.#log)
+    return await this.#kind.ready(log.subarray(logged).toString()).catch(() => null)
   }
 
   get #log(): string {

@@ -7,7 +7,10 @@ vi.setConfig({ testTimeout: 180_000 })
 
 const releases: readonly RabbitMqRelease[] = ['3.10', '4.0']
 
-const declare = `rabbit_amqqueue:declare(rabbit_misc:r(<<"/">>, queue, <<"kept">>), true, false, [], none, <<"guest">>).`
+// Mnesia writes its log a moment after a declaration is confirmed; a node that is killed in between has no such queue.
+const declare = `
+  rabbit_amqqueue:declare(rabbit_misc:r(<<"/">>, queue, <<"kept">>), true, false, [], none, <<"guest">>),
+  mnesia:sync_log().`
 
 for (const release of releases) {
   testServer<RabbitMq>({

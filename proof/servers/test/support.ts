@@ -23,6 +23,11 @@ export function stateOf(pid: number): string | undefined {
   return /^State:\s+(\w)/m.exec(textOf(`/proc/${pid}/status`))?.[1]
 }
 
+/** For what a test does on its way, where it has no expectation of its own. */
+export function assertContains(text: string, part: string): void {
+  if (!text.includes(part)) throw new Error(`"${text}" does not contain "${part}".`)
+}
+
 /** Of the servers in a folder nothing is left: no process, no mount, no file. */
 export async function expectNothingLeft(parent: string): Promise<void> {
   expect(processesIn(parent)).toEqual([])
