@@ -1,4 +1,5 @@
-export { startNats, type NatsOptions, type NatsRelease } from './nats.ts'
+export { startKafka, type KafkaOptions } from './kafka/server.ts'
+export { startNats, type NatsOptions, type NatsRelease } from './nats/server.ts'
 export { startPgBouncer, type PgBouncer, type PgBouncerOptions } from './pgbouncer.ts'
 export { freePort } from './ports.ts'
 export { startRabbitMq, type RabbitMq, type RabbitMqOptions, type RabbitMqRelease } from './rabbitmq/server.ts'

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheFolder } from './cache.ts'
-import { installOnHost, missingPackages, type HostProgram } from './debian/host-packages.ts'
+import { installOnHost, missingPackages, type HostProgram } from './host-packages.ts'
 import { makeRoot } from './debian/make-root.ts'
+import { installKafka, kafkaName, kafkaVersion } from './kafka/install.ts'
 import { packagesOf, rootName, type Suite } from './debian/suites.ts'
 
 /** Something of the cache that can be installed. */
@@ -30,7 +31,18 @@ function debianRoot(suite: Suite): Installable {
   }
 }
 
-const all: readonly Installable[] = [debianRoot('bookworm'), debianRoot('trixie')]
+const kafka: Installable = {
+  name: `Kafka ${kafkaVersion}`,
+  contains: 'its libraries',
+  folder: join(cacheFolder(), kafkaName),
+  programs: [
+    { file: '/usr/bin/java', package: 'default-jre-headless' },
+    { file: '/usr/bin/mvn', package: 'maven' },
+  ],
+  install: installKafka,
+}
+
+const all: readonly Installable[] = [debianRoot('bookworm'), debianRoot('trixie'), kafka]
 
 async function prepare(say: (line: string) => void): Promise<readonly Installable[]> {
   const missing = all.filter(({ folder }) => !existsSync(folder))

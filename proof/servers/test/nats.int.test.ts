@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { converse } from '../src/conversation.ts'
-import { startNats, type NatsRelease } from '../src/nats.ts'
+import { startNats, type NatsRelease } from '../src/nats/server.ts'
 import { testServer } from './contract.ts'
 import { assertContains } from './support.ts'
 

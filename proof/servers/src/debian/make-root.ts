@@ -1,14 +1,9 @@
-import { existsSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { cacheFolder } from '../cache.ts'
 import { endOf, run } from '../commands.ts'
-import { withFileLock } from '../file-lock.ts'
+import { makeWhole } from '../make-whole.ts'
 import { mirror, proxyVariables } from './mirror.ts'
 import { packagesOf, rootName, type Suite } from './suites.ts'
-
-/** Two minutes with both suites at once on two busy cores. */
-const timeoutMs = 30 * 60_000
 
 /** What nobody reads in a root that only runs servers. */
 const leftOut = ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/info']
@@ -20,29 +15,12 @@ const phases: Readonly<Record<string, string>> = {
   Configuring: 'configures packages',
 }
 
-/**
- * Makes the root of a suite unless it is there, and answers its folder. It is made beside its place and moved there when
- * it is whole; of several processes one makes it and the others wait.
- */
-export async function makeRoot(suite: Suite, report: (progress: string) => void): Promise<string> {
-  const folder = join(cacheFolder(), rootName(suite))
-  if (existsSync(folder)) return folder
-  await mkdir(cacheFolder(), { recursive: true })
-  return await withFileLock(`${folder}.lock`, timeoutMs, async () => {
-    if (existsSync(folder)) return folder
-    const part = `${folder}.part`
-    // Left by a making that was interrupted.
-    await rm(part, { recursive: true, force: true })
-    try {
-      await prepare(part)
-      await debootstrap(suite, part, report)
-      await finish(part)
-      await rename(part, folder)
-    } catch (error) {
-      await rm(part, { recursive: true, force: true })
-      throw error
-    }
-    return folder
+/** Makes the root of a suite unless it is there. */
+export async function makeRoot(suite: Suite, report: (progress: string) => void): Promise<void> {
+  await makeWhole(rootName(suite), async (folder, timeoutMs) => {
+    await prepare(folder)
+    await debootstrap(suite, folder, timeoutMs, report)
+    await finish(folder)
   })
 }
 
@@ -56,7 +34,12 @@ async function prepare(root: string): Promise<void> {
   await chmod(join(root, 'usr/sbin/policy-rc.d'), 0o755)
 }
 
-async function debootstrap(suite: Suite, root: string, report: (progress: string) => void): Promise<void> {
+async function debootstrap(
+  suite: Suite,
+  root: string,
+  timeoutMs: number,
+  report: (progress: string) => void,
+): Promise<void> {
   const packages = packagesOf[suite].join(',')
   const command = ['debootstrap', '--variant=minbase', `--include=${packages}`, suite, root, await mirror()]
   // In namespaces of its own: what it mounts and starts goes with it, also when it is killed.

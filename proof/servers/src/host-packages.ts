@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { run } from '../commands.ts'
+import { run } from './commands.ts'
 
 const timeoutMs = 300_000
 

@@ -1,8 +1,8 @@
-import { converse } from './conversation.ts'
-import { rootOf, type Suite } from './debian/suites.ts'
-import { dataFolder } from './jail.ts'
-import { freePort, host } from './ports.ts'
-import { newFolder, Server, started, type ServerKind, type ServerOptions } from './server.ts'
+import { converse } from '../conversation.ts'
+import { rootOf, type Suite } from '../debian/suites.ts'
+import { dataFolder } from '../jail.ts'
+import { freePort, host } from '../ports.ts'
+import { newFolder, Server, started, type ServerKind, type ServerOptions } from '../server.ts'
 
 export type NatsRelease = '2.9' | '2.10'
 
