@@ -7,6 +7,7 @@ import { workspacesOf, type Workspace } from './lib/workspaces.ts'
 const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
   'packages/core': [],
   'packages/postgres': ['@acuse/core'],
+  'packages/rabbitmq': ['@acuse/core'],
   'packages/testing': ['@acuse/core'],
   'packages/nestjs': ['@acuse/core'],
   'packages/cli': ['@acuse/core', '@acuse/postgres'],

@@ -57,6 +57,8 @@ export {
   type ReplayHistoryOptions,
 } from './history.ts'
 export { derivedId, newId } from './ids.ts'
+export { Intake, type IntakeOptions, type Received } from './intake.ts'
+export { KeyedPublishing } from './keyed-publishing.ts'
 export { Loop, type LoopOptions } from './loop.ts'
 export {
   type AnyMessageType,

@@ -1,0 +1,1 @@
+export { rabbitmq, type RabbitMqOptions } from './rabbitmq.ts'
