@@ -9,3 +9,20 @@ export async function until(condition: () => boolean, timeoutMs: number): Promis
   }
   return true
 }
+
+/**
+ * Repeats a check every 30 ms until it does not throw any more.
+ *
+ * @throws what the check last threw, when `timeoutMs` have passed.
+ */
+export async function eventually<T>(check: () => Promise<T>, timeoutMs: number): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      return await check()
+    } catch (error) {
+      if (performance.now() >= deadline) throw error
+    }
+    await delay(30)
+  }
+}

@@ -1,5 +1,6 @@
 import { vi } from 'vitest'
-import { startRabbitMq, type RabbitMq, type RabbitMqRelease } from '../src/rabbitmq/server.ts'
+import type { RabbitMqRelease } from '../src/rabbitmq/node.ts'
+import { startRabbitMq, type RabbitMq } from '../src/rabbitmq/server.ts'
 import { testServer } from './contract.ts'
 
 // A node is up in 4 s on an idle machine; a test starts up to four of them, beside the servers of another file.

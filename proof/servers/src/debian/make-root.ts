@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { endOf, run } from '../commands.ts'
-import { makeWhole } from '../make-whole.ts'
+import { makeWhole, type Report } from '../make-whole.ts'
 import { mirror, proxyVariables } from './mirror.ts'
 import { packagesOf, rootName, type Suite } from './suites.ts'
 
@@ -16,8 +16,8 @@ const phases: Readonly<Record<string, string>> = {
 }
 
 /** Makes the root of a suite unless it is there. */
-export async function makeRoot(suite: Suite, report: (progress: string) => void): Promise<void> {
-  await makeWhole(rootName(suite), async (folder, timeoutMs) => {
+export async function makeRoot(suite: Suite, report: Report): Promise<void> {
+  await makeWhole(rootName(suite), report, async (folder, timeoutMs) => {
     await prepare(folder)
     await debootstrap(suite, folder, timeoutMs, report)
     await finish(folder)
@@ -34,12 +34,7 @@ async function prepare(root: string): Promise<void> {
   await chmod(join(root, 'usr/sbin/policy-rc.d'), 0o755)
 }
 
-async function debootstrap(
-  suite: Suite,
-  root: string,
-  timeoutMs: number,
-  report: (progress: string) => void,
-): Promise<void> {
+async function debootstrap(suite: Suite, root: string, timeoutMs: number, report: Report): Promise<void> {
   const packages = packagesOf[suite].join(',')
   const command = ['debootstrap', '--variant=minbase', `--include=${packages}`, suite, root, await mirror()]
   // In namespaces of its own: what it mounts and starts goes with it, also when it is killed.
@@ -56,7 +51,7 @@ async function debootstrap(
 }
 
 /** Reports a phase when it begins, and every 10 s how many packages it has come through. */
-function progressOf(report: (progress: string) => void): (line: string) => void {
+function progressOf(report: Report): (line: string) => void {
   const packages = new Map<string, Set<string>>()
   let reportedMs = 0
   return (line) => {

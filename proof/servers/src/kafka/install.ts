@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../commands.ts'
-import { makeWhole } from '../make-whole.ts'
+import { makeWhole, type Report } from '../make-whole.ts'
 import { installed } from '../cache.ts'
 
 export const kafkaVersion = '4.4.0'
@@ -31,8 +31,8 @@ const project = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 `
 
 /** Gets Kafka and what it needs by Maven, unless it is there. */
-export async function installKafka(report: (progress: string) => void): Promise<void> {
-  await makeWhole(kafkaName, async (folder, timeoutMs) => {
+export async function installKafka(report: Report): Promise<void> {
+  await makeWhole(kafkaName, report, async (folder, timeoutMs) => {
     report('downloads')
     await writeFile(join(folder, 'pom.xml'), project)
     // A repository of its own, so that Maven leaves nothing elsewhere.

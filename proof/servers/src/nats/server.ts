@@ -16,13 +16,40 @@ export interface NatsOptions extends ServerOptions {
   readonly jetstream?: readonly string[]
 }
 
-/** Starts a NATS server with JetStream, which keeps its streams in the server's data folder. */
-export async function startNats(options: NatsOptions): Promise<Server> {
-  const kind = kindOf(options, await freePort())
-  return await started(new Server(kind, await newFolder('nats', options), options))
+/** A NATS server with JetStream. */
+export class Nats extends Server {
+  readonly #monitoringPort: number
+
+  constructor(kind: ServerKind, folder: string, options: NatsOptions, monitoringPort: number) {
+    super(kind, folder, options)
+    this.#monitoringPort = monitoringPort
+  }
+
+  /** @throws Error as long as it says that something of it, JetStream most of all, is not ready. */
+  async checkHealth(): Promise<void> {
+    await checkHealth(this.#monitoringPort)
+  }
 }
 
-function kindOf({ release, lines = [], jetstream = [] }: NatsOptions, port: number): ServerKind {
+/** Starts a NATS server with JetStream, which keeps its streams in the server's data folder. */
+export async function startNats(options: NatsOptions): Promise<Nats> {
+  const monitoringPort = await freePort()
+  const kind = await natsKind(options, monitoringPort)
+  const alone: ServerKind = {
+    ...kind,
+    ready: async (log) => {
+      const version = await kind.ready(log)
+      await checkHealth(monitoringPort)
+      return version
+    },
+  }
+  return await started(new Nats(alone, await newFolder('nats', options), options, monitoringPort))
+}
+
+/** A server that is ready when it takes connections; in a cluster JetStream may wait for the others. */
+export async function natsKind(options: NatsOptions, monitoringPort: number): Promise<ServerKind> {
+  const { release, lines = [], jetstream = [] } = options
+  const port = await freePort()
   return {
     name: `NATS ${release}`,
     port,
@@ -32,6 +59,7 @@ function kindOf({ release, lines = [], jetstream = [] }: NatsOptions, port: numb
     files: {
       'nats.conf': [
         `listen: "${host}:${port}"`,
+        `http: "${host}:${monitoringPort}"`,
         'jetstream {',
         `  store_dir: "${dataFolder}/jetstream"`,
         ...jetstream.map((line) => `  ${line}`),
@@ -50,4 +78,12 @@ async function greet(port: number): Promise<string> {
     const [, info] = /^INFO (\{.*\}) *\r\n/.exec(received.toString()) ?? []
     return info === undefined ? undefined : (JSON.parse(info) as { readonly version: string }).version
   })
+}
+
+async function checkHealth(port: number): Promise<void> {
+  const answer = await converse(port, 'GET /healthz HTTP/1.0\r\n\r\n', (received) => {
+    const text = received.toString()
+    return text.includes('\r\n') ? text : undefined
+  })
+  if (!answer.startsWith('HTTP/1.0 200')) throw new Error(`NATS is not healthy: ${answer}`)
 }

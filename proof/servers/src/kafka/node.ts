@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import { dataFolder } from '../jail.ts'
+import { host } from '../ports.ts'
+import type { ServerKind, ServerOptions } from '../server.ts'
+import { kafkaFolder, kafkaVersion } from './install.ts'
+import { countBrokers } from './request.ts'
+
+export interface KafkaOptions extends ServerOptions {
+  /** Lines for server.properties, as `auto.create.topics.enable=false`. They win over those of this. */
+  readonly lines?: readonly string[]
+}
+
+/** The ports of a node, which is broker and controller. */
+export interface KafkaPorts {
+  readonly broker: number
+  readonly controller: number
+}
+
+// The client compiler is enough for a short life, and there is little to collect.
+const java = `java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -cp '/mnt/kafka/*'`
+
+// Its settings at every start fill the log.
+const quiet = '-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn'
+
+const settingsFile = `${dataFolder}/server.properties`
+
+/** The nodes of one cluster. */
+export function kafkaKinds({ lines = [] }: KafkaOptions, nodes: readonly KafkaPorts[]): ServerKind[] {
+  const voters = nodes.map(({ controller }, n) => `${n + 1}@${host}:${controller}`)
+  const format = `kafka.tools.StorageTool format --cluster-id=${randomBytes(16).toString('base64url')}`
+  const inSync = Math.max(1, nodes.length - 1)
+  const common = [
+    'process.roles=broker,controller',
+    'controller.listener.names=CONTROLLER',
+    `controller.quorum.voters=${voters.join(',')}`,
+    `default.replication.factor=${nodes.length}`,
+    `min.insync.replicas=${inSync}`,
+    ...['offsets.topic', 'transaction.state.log', 'share.coordinator.state.topic'].flatMap((topic) => [
+      `${topic}.replication.factor=${nodes.length}`,
+      // Each partition is a folder and files that a start opens; there are 50 by default.
+      `${topic}.num.partitions=4`,
+    ]),
+    `transaction.state.log.min.isr=${inSync}`,
+    `share.coordinator.state.topic.min.isr=${inSync}`,
+    'group.initial.rebalance.delay.ms=0',
+    // A broker that was killed may come back when its session has run out: 9 s by default.
+    'broker.session.timeout.ms=3000',
+    'broker.heartbeat.interval.ms=500',
+  ]
+  return nodes.map(({ broker, controller }, n) => ({
+    name: `Kafka ${kafkaVersion}`,
+    port: broker,
+    url: `${host}:${broker}`,
+    root: '/',
+    folders: { kafka: kafkaFolder() },
+    command: [
+      ...['sh', '-ec'],
+      `test -e ${dataFolder}/logs/meta.properties || ${java} ${quiet} ${format} --config=${settingsFile}
+      exec ${java} ${quiet} kafka.Kafka ${settingsFile}`,
+    ],
+    files: {
+      'server.properties': [
+        ...common,
+        `node.id=${n + 1}`,
+        ...lines,
+        `listeners=PLAINTEXT://${host}:${broker},CONTROLLER://${host}:${controller}`,
+        `advertised.listeners=PLAINTEXT://${host}:${broker}`,
+        `log.dirs=${dataFolder}/logs`,
+        '',
+      ].join('\n'),
+    },
+    ready: async (log) => await versionOf(broker, log),
+  }))
+}
+
+async function versionOf(port: number, log: string): Promise<string> {
+  if ((await countBrokers(port)) === 0) throw new Error('It is not registered yet.')
+  const [, version] = /Kafka version: (\S+)/.exec(log) ?? []
+  if (version === undefined) throw new Error('Its log does not say yet that it is up.')
+  return version
+}

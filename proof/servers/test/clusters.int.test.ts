@@ -1,0 +1,95 @@
+import { describe, expect, test, vi } from 'vitest'
+import type { Cluster } from '../src/cluster.ts'
+import { startKafkaCluster } from '../src/kafka/server.ts'
+import { startNatsCluster } from '../src/nats/cluster.ts'
+import { startRabbitMqCluster } from '../src/rabbitmq/cluster.ts'
+import type { RabbitMq } from '../src/rabbitmq/server.ts'
+import type { Server } from '../src/server.ts'
+import { eventually } from '../src/waiting.ts'
+import { createTopic, hasTopic } from './kafka-topics.ts'
+import { askNats } from './nats-request.ts'
+import { assertContains, expectNothingLeft, processesIn, stateOf, temporaryFolder } from './support.ts'
+
+// Three nodes are up in 8 to 18 s on an idle machine, and a test starts most of them three times.
+vi.setConfig({ testTimeout: 300_000 })
+
+interface Subject<S extends Server> {
+  readonly name: string
+  start(parent: string): Promise<Cluster<S>>
+  /** Stores something on all three nodes, through one. */
+  store(server: S): Promise<void>
+  /** @throws Error when this node does not answer with it. */
+  check(server: S): Promise<void>
+}
+
+function testCluster<S extends Server>(subject: Subject<S>): void {
+  describe(`a cluster of ${subject.name}`, () => {
+    test('goes on without one of its nodes, and keeps what is durable when all are killed', async () => {
+      const parent = await temporaryFolder()
+      await using cluster = await subject.start(parent)
+      const [first, second, third] = cluster.nodes
+      if (first === undefined || second === undefined || third === undefined) throw new Error('It has not three nodes.')
+      const holds = async (server: S): Promise<void> =>
+        await eventually(async () => await subject.check(server), 60_000)
+      await subject.store(first)
+
+      await cluster.kill(1)
+      await holds(first)
+      await cluster.start(1)
+      await holds(second)
+
+      await cluster.freeze(2)
+      expect(stateOf(third.pid)).toBe('T')
+      await cluster.thaw(2)
+      await holds(third)
+
+      await Promise.all([0, 1, 2].map(async (n) => await cluster.kill(n)))
+      await cluster.start()
+      await holds(third)
+
+      await cluster[Symbol.asyncDispose]()
+      expect(processesIn(parent)).toEqual([])
+      await expectNothingLeft(parent)
+    })
+  })
+}
+
+const declare = `
+  rabbit_amqqueue:declare(rabbit_misc:r(<<"/">>, queue, <<"kept">>), true, false,
+    [{<<"x-queue-type">>, longstr, <<"quorum">>}], none, <<"guest">>),
+  mnesia:sync_log().`
+
+for (const release of ['3.10', '4.0'] as const) {
+  testCluster<RabbitMq>({
+    name: `RabbitMQ ${release}`,
+    start: async (parent) => await startRabbitMqCluster({ release, parent }),
+    store: async (server) => void (await server.rabbitmqctl(['eval', declare])),
+    check: async (server) => {
+      const queues = await server.rabbitmqctl(['list_queues', '--quiet', 'name', 'type', 'state', 'members'])
+      assertContains(queues, 'kept\tquorum\trunning')
+      for (const node of ['rabbit1', 'rabbit2', 'rabbit3']) assertContains(queues, node)
+    },
+  })
+}
+
+for (const release of ['2.9', '2.10'] as const) {
+  testCluster({
+    name: `NATS ${release}`,
+    start: async (parent) => await startNatsCluster({ release, parent }),
+    store: async ({ port }) => {
+      const stream = { name: 'kept', subjects: ['kept'], storage: 'file', num_replicas: 3 }
+      assertContains(await askNats(port, '$JS.API.STREAM.CREATE.kept', stream), '"did_create":true')
+      assertContains(await askNats(port, 'kept', {}), '"seq":1')
+    },
+    check: async ({ port }) => assertContains(await askNats(port, '$JS.API.STREAM.INFO.kept', {}), '"messages":1'),
+  })
+}
+
+testCluster({
+  name: 'Kafka',
+  start: async (parent) => await startKafkaCluster({ parent }),
+  store: async ({ port }) => await createTopic(port, 'kept', 3),
+  check: async ({ port }) => {
+    if (!(await hasTopic(port, 'kept'))) throw new Error('There is no such topic.')
+  },
+})
