@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { run } from './commands.ts'
 
-const timeoutMs = 300_000
+/** A Java is some 100 MB, and another apt may be at work. */
+const timeoutMs = 15 * 60_000
 
 /** A program that has to be on the host, and the package of Debian that has it. */
 export interface HostProgram {
@@ -18,7 +19,6 @@ export function missingPackages(programs: readonly HostProgram[]): string[] {
 export async function installOnHost(packages: readonly string[]): Promise<void> {
   if (packages.length === 0) return
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  // Another apt may be at work.
   const apt = ['apt-get', '-o', `DPkg::Lock::Timeout=${timeoutMs / 1000}`]
   const install = [...apt, 'install', '--yes', '--no-install-recommends', ...packages]
   try {

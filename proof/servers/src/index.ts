@@ -1,4 +1,5 @@
 export { type Cluster } from './cluster.ts'
+export { dataFolder } from './jail.ts'
 export { type KafkaOptions } from './kafka/node.ts'
 export { startKafka, startKafkaCluster } from './kafka/server.ts'
 export { startNatsCluster } from './nats/cluster.ts'

@@ -11,7 +11,7 @@ export interface Jail {
 /** The user that servers run as: `nobody`. Debian gives it this number everywhere. */
 export const serverUser = 65_534
 
-/** Where the server's data folder is, as it sees it. */
+/** Where a server's data folder is, as it sees it itself: for settings that name one of its `files`. */
 export const dataFolder = '/mnt/data'
 
 // All of it happens in a mount namespace of its own and is gone with its last process.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { run } from '../src/commands.ts'
+import { proxyVariables } from '../src/debian/mirror.ts'
 import { makeWhole } from '../src/make-whole.ts'
 import { startRedis } from '../src/redis.ts'
 import { temporaryFolder } from './support.ts'
@@ -57,6 +58,14 @@ test('what was interrupted is made again, and what fails leaves nothing', async 
     async () => await Promise.resolve(),
   )
   expect(existsSync(join(cache, 'thing'))).toBe(true)
+})
+
+test('downloads take the proxy that apt is configured with', async () => {
+  const file = join(await temporaryFolder(), 'apt.conf')
+  await writeFile(file, 'Acquire::http::Proxy "http://proxy.example:3128"; Acquire::https::Proxy "DIRECT";')
+  vi.stubEnv('APT_CONFIG', file)
+  onTestFinished(() => void vi.unstubAllEnvs())
+  expect(await proxyVariables()).toEqual({ http_proxy: 'http://proxy.example:3128' })
 })
 
 test('a server that is not installed says what to do', async () => {
