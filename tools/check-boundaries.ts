@@ -12,7 +12,7 @@ const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
   'packages/nestjs': ['@acuse/core'],
   'packages/cli': ['@acuse/core', '@acuse/postgres'],
   'proof/bench': ['@acuse/core', '@acuse/postgres'],
-  'proof/chaos': ['@acuse/core', '@acuse/postgres', '@acuse/testing'],
+  'proof/chaos': ['@acuse/core', '@acuse/postgres', '@acuse/rabbitmq', '@acuse/testing', '@acuse-proof/servers'],
   'proof/servers': [],
 }
 

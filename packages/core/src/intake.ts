@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import { point } from './diagnostics.ts'
 import { AcuseError, messageOf } from './errors.ts'
 import type { WireMessage } from './message.ts'
 import type { Delivery, Sink } from './transport.ts'
@@ -240,7 +241,9 @@ export class Intake<R extends Received = Received> {
       redelivered: received.redelivered,
       ack: () => {
         if (!this.#settle(entry, 'settled') || partition.lost) return
+        point('transport.beforeAck')
         received.ack()
+        point('transport.afterAck')
       },
       release: () => {
         if (!this.#settle(entry, 'waiting')) return

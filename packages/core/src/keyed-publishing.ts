@@ -1,3 +1,4 @@
+import { point } from './diagnostics.ts'
 import { AcuseError } from './errors.ts'
 import type { WireMessage } from './message.ts'
 import type { PublishResult } from './transport.ts'
@@ -69,7 +70,10 @@ class Call {
 
   async #sendOne(message: WireMessage): Promise<PublishResult> {
     try {
-      return await this.#send(message, this.#signal)
+      point('transport.beforeSend')
+      const result = await this.#send(message, this.#signal)
+      point('transport.afterConfirm')
+      return result
     } catch (cause) {
       const text = `message ${message.type} ${message.id} was not confirmed; it is sent again.`
       return { state: 'failed', error: new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text, { cause }) }

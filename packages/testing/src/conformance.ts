@@ -5,6 +5,8 @@ import { type StoreHarness, type StoreSuiteOptions, StoreWorld } from './conform
 import { transportCases } from './conformance/transport-cases.ts'
 import { type TransportHarness, type TransportSuiteOptions, TransportWorld } from './conformance/transport-world.ts'
 
+export { Collector } from './conformance/collector.ts'
+export { partitions, series, uniqueName, wire } from './conformance/messages.ts'
 export type { StoreHarness, StoreSuiteOptions } from './conformance/store-world.ts'
 export type { TransportHarness, TransportSuiteOptions } from './conformance/transport-world.ts'
 

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { faults } from './faults/faults.ts'
+import { faultsOf } from './faults/faults.ts'
 import { help, type Options, OptionsError, readOptions } from './options.ts'
 import { defaultPlan, type Plan } from './plan.ts'
 import { summaryText } from './report.ts'
@@ -36,17 +36,19 @@ async function play(options: Options, stop: AbortSignal): Promise<number> {
   const output = options.json ? process.stderr : process.stdout
   const { seed, seconds, messages } = options
   output.write(`seed ${seed}\n`)
-  const chosen = faults.filter(({ name }) => options.faults === null || options.faults.includes(name))
+  const transport = transportNamed(options.transport)
+  const all = faultsOf(transport)
+  const chosen = all.filter(({ name }) => options.faults === null || options.faults.includes(name))
   const crashAt = process.env['CRASH_AT']
   try {
     const { summary } = await run(
       {
-        transport: transportNamed(options.transport),
+        transport,
         plan: planFor(options),
         seed,
         seconds,
         faults: chosen,
-        allFaults: chosen.length === faults.length,
+        allFaults: chosen.length === all.length,
         messages,
         nodeArguments: process.execArgv,
         ...(crashAt === undefined ? {} : { firstEnv: { CRASH_AT: crashAt } }),

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { faults } from './faults/faults.ts'
-import { transports } from './transports/transports.ts'
+import { faultsOf } from './faults/faults.ts'
+import { transportNamed, transports } from './transports/transports.ts'
 
 export interface Options {
   readonly transport: string
@@ -22,7 +22,7 @@ export class OptionsError extends Error {
   override readonly name = 'OptionsError'
 }
 
-const faultNames = (): string[] => faults.map(({ name }) => name)
+const faultNames = (transport: string): string[] => faultsOf(transportNamed(transport)).map(({ name }) => name)
 
 export function help(): string {
   return `Runs Acuse in real processes, lets faults happen to all of it, and counts what was lost, doubled or reordered.
@@ -35,7 +35,10 @@ Options
   --seed N           repeats the faults of an earlier run (default: drawn, and printed)
   --messages N       committed messages the producers aim at (default: 200 a second)
   --faults LIST      only these, divided by commas, or none (default: all):
-                     ${faultNames().join(', ')}
+                     ${faultNames('postgres').join(', ')};
+                     of a broker: ${faultNames('rabbitmq')
+                       .filter((name) => !faultNames('postgres').includes(name))
+                       .join(', ')}
   --logs FOLDER      keeps what the processes log, a JSON object a line, and what they say on stderr
   --json             nothing but the line of JSON on standard output; all else goes to standard error
   --help             this text
@@ -75,7 +78,7 @@ export function readOptions(args: readonly string[], drawSeed: () => number): Op
     seconds: wholeNumber('seconds', values.seconds, 1, 86_400) ?? 120,
     seed: wholeNumber('seed', values.seed, 0, 2 ** 31 - 1) ?? drawSeed(),
     messages: wholeNumber('messages', values.messages, 1, 100_000_000) ?? null,
-    faults: values.faults === undefined ? null : namesOf(values.faults),
+    faults: values.faults === undefined ? null : namesOf(values.faults, transport),
     logs: values.logs === undefined ? null : resolve(values.logs),
     json: values.json === true,
   }
@@ -91,12 +94,12 @@ function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: 
   }
 }
 
-function namesOf(list: string): string[] {
+function namesOf(list: string, transport: string): string[] {
   if (list === 'none') return []
   const names = list.split(',').map((name) => name.trim())
-  const unknown = names.filter((name) => !faultNames().includes(name))
+  const unknown = names.filter((name) => !faultNames(transport).includes(name))
   if (unknown.length === 0) return names
-  throw new OptionsError(`--faults: there is no ${unknown.join(', ')}; there are ${faultNames().join(', ')}`)
+  throw new OptionsError(`--faults: there is no ${unknown.join(', ')}; there are ${faultNames(transport).join(', ')}`)
 }
 
 function wholeNumber(name: string, text: string | undefined, least: number, most: number): number | undefined {

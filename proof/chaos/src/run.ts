@@ -69,7 +69,7 @@ class Run {
   readonly #request: RunRequest
   readonly #scene: Scene
   readonly #stop: AbortSignal
-  readonly #points = new PointBook()
+  readonly #points: PointBook
   readonly #faults: Record<string, number>
   readonly #progress: Progress
   readonly #beganMs = performance.now()
@@ -83,6 +83,7 @@ class Run {
     this.#request = request
     this.#scene = scene
     this.#stop = stop
+    this.#points = new PointBook((point) => request.transport.passes(point))
     this.#faults = Object.fromEntries(request.faults.map(({ name }) => [name, 0]))
     this.#progress = new Progress(request.output, () => ({
       elapsedMs: performance.now() - this.#beganMs,
@@ -151,7 +152,6 @@ class Run {
   async #letHappen(fleet: Fleet, faults: readonly Fault[], until: AbortSignal): Promise<void> {
     const { seed, haste = 1, plan, victims } = this.#request
     const over = AbortSignal.any([until, this.#stop])
-    let turn: Promise<void> = Promise.resolve()
     const world: World = {
       places: fleet.places.filter(({ role }) => victims?.includes(role) ?? true),
       links: this.#scene.links.all.filter(({ role }) => victims?.includes(role) ?? true),
@@ -160,11 +160,9 @@ class Run {
       settings: plan.settings,
       over,
       pause: (ms) => pauseUntil(over, ms),
-      serverTurn: (work) => {
-        const next = turn.then(work)
-        turn = next.catch(() => undefined)
-        return next
-      },
+      broker: this.#scene.broker,
+      serverTurn: inTurn(),
+      brokerTurn: inTurn(),
       note: (text) => this.#progress.note(text),
     }
     const onFault = (fault: Fault, what: string): void => {
@@ -174,6 +172,8 @@ class Run {
     await Promise.all([letFaultsHappen({ faults, seed, world, haste, onFault }), pauseUntil(over, longestPartMs)])
     this.#scene.links.heal()
     await this.#scene.server.start()
+    await this.#scene.broker.server?.thaw()
+    await this.#scene.broker.server?.start()
     this.#stop.throwIfAborted()
   }
 
@@ -285,6 +285,16 @@ class Run {
     } catch {
       // The server is away: what was counted last stands.
     }
+  }
+}
+
+/** Runs what it is given one after the other. */
+function inTurn(): (work: () => Promise<void>) => Promise<void> {
+  let turn: Promise<void> = Promise.resolve()
+  return (work) => {
+    const next = turn.then(work)
+    turn = next.catch(() => undefined)
+    return next
   }
 }
 

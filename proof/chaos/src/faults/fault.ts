@@ -3,6 +3,7 @@ import type { Link } from '../processes/links.ts'
 import type { Place } from '../processes/place.ts'
 import type { Random } from '../random.ts'
 import type { Settings } from '../plan.ts'
+import type { RunningBroker } from '../transports/transport.ts'
 import type { PointBook } from './point-book.ts'
 
 /** What faults happen to. */
@@ -11,12 +12,15 @@ export interface World {
   readonly places: readonly Place[]
   readonly links: readonly Link[]
   readonly server: EmbeddedServer
+  readonly broker: RunningBroker
   readonly points: PointBook
   readonly settings: Settings
   /** Aborts when the faults are over: what a fault has broken is mended at once then. */
   readonly over: AbortSignal
   /** One at a time does something to the server as a whole. */
   readonly serverTurn: (work: () => Promise<void>) => Promise<void>
+  /** The same of the broker. */
+  readonly brokerTurn: (work: () => Promise<void>) => Promise<void>
   /** Waits, at most until the faults are over. */
   readonly pause: (ms: number) => Promise<void>
   readonly note: (text: string) => void

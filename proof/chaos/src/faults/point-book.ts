@@ -13,6 +13,7 @@ const rolesByPart: Readonly<Record<string, readonly Role[]>> = {
   scheduler: ['producer', 'relay'],
   cron: ['producer'],
   inbox: ['consumer', 'saga', 'producer'],
+  transport: ['consumer', 'saga'],
   log: ['consumer', 'relay', 'saga'],
 }
 
@@ -34,6 +35,8 @@ const rolesByPoint: Partial<Record<CrashPoint, readonly Role[]>> = {
   'parked.afterReschedule': ['consumer'],
   'parked.beforeBury': ['consumer'],
   'parked.afterBury': ['consumer'],
+  'transport.beforeSend': ['relay'],
+  'transport.afterConfirm': ['relay'],
   'log.beforePublish': ['relay'],
   'log.afterPublish': ['relay'],
   'log.beforeNotify': ['producer'],
@@ -47,15 +50,32 @@ const rolesByPoint: Partial<Record<CrashPoint, readonly Role[]>> = {
 }
 
 /** Passed only while a process starts. */
-const atStart: readonly CrashPoint[] = ['inbox.beforePurge', 'inbox.afterPurge']
+const atStart: readonly CrashPoint[] = [
+  'inbox.beforePurge',
+  'inbox.afterPurge',
+  'transport.beforeDeclare',
+  'transport.afterDeclare',
+]
 /** Passed only while a process ends in order. */
-const atEnd: readonly CrashPoint[] = ['log.beforeLeave', 'log.afterLeave']
+const atEnd: readonly CrashPoint[] = [
+  'log.beforeLeave',
+  'log.afterLeave',
+  'transport.beforeLetGo',
+  'transport.afterLetGo',
+]
 
 /** Keeps count of the crash points at which a process has died. */
 export class PointBook {
-  readonly #hits = new Map<CrashPoint, number>(crashPoints.map((point) => [point, 0]))
+  readonly #points: readonly CrashPoint[]
+  readonly #hits: Map<CrashPoint, number>
   readonly #tried = new Map<CrashPoint, number>()
   readonly #trying = new Set<CrashPoint>()
+
+  /** Of the points that the processes of the run can pass. */
+  constructor(passes: (point: CrashPoint) => boolean = () => true) {
+    this.#points = crashPoints.filter(passes)
+    this.#hits = new Map(this.#points.map((point) => [point, 0]))
+  }
 
   get total(): number {
     return this.#hits.size
@@ -66,12 +86,12 @@ export class PointBook {
   }
 
   get missing(): readonly CrashPoint[] {
-    return crashPoints.filter((point) => this.#hits.get(point) === 0)
+    return this.#points.filter((point) => this.#hits.get(point) === 0)
   }
 
   /** A process died there. */
   died(name: string): void {
-    const point = crashPoints.find((one) => one === name)
+    const point = this.#points.find((one) => one === name)
     if (point !== undefined) this.#hits.set(point, (this.#hits.get(point) ?? 0) + 1)
   }
 
@@ -81,7 +101,7 @@ export class PointBook {
 
   /** One at which fewest have died, of those the one tried least; nobody else is given it until `finish`. */
   begin(random: Random): CrashPoint | undefined {
-    const free = crashPoints.filter((point) => !this.#trying.has(point))
+    const free = this.#points.filter((point) => !this.#trying.has(point))
     const weight = (point: CrashPoint): number => this.deathsAt(point) * 1_000 + (this.#tried.get(point) ?? 0)
     const least = Math.min(...free.map(weight))
     const point = random.pick(free.filter((one) => weight(one) === least))

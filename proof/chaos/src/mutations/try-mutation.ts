@@ -1,4 +1,4 @@
-import { faults } from '../faults/faults.ts'
+import { faultsOf } from '../faults/faults.ts'
 import { defaultPlan, type Plan } from '../plan.ts'
 import type { ProgressOutput } from '../progress.ts'
 import { ReplayRefusedError } from '../processes/worker-process.ts'
@@ -57,13 +57,14 @@ async function runWith(
 ): Promise<Readonly<Record<string, number>>> {
   const { faults: names = [], victims, haste = defaultHaste, name } = mutation
   const plant = new URL(import.meta.url.endsWith('.ts') ? './plant.ts' : './plant.js', import.meta.url)
+  const transport = transportNamed('postgres')
   const { findings } = await run(
     {
-      transport: transportNamed('postgres'),
+      transport,
       plan: planOf(mutation),
       seed,
       seconds: runSeconds,
-      faults: faults.filter((fault) => names.includes(fault.name)),
+      faults: faultsOf(transport).filter((fault) => names.includes(fault.name)),
       allFaults: false,
       haste,
       messages: 1,

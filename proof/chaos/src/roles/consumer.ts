@@ -11,9 +11,9 @@ import {
 } from '@acuse/core'
 import type { PoolClient } from 'pg'
 import { Call, type Fate, FlowClosed, type Keyed, type Kind, Leap, Note, Step, Tick } from '../messages.ts'
-import type { Plan } from '../plan.ts'
 import { createRandom } from '../random.ts'
 import { busOptions } from './bus-options.ts'
+import { transportNamed } from '../transports/transports.ts'
 import { openPool } from './database.ts'
 import { writeEffect, writeEffects } from './effects.ts'
 import { serveParent, startUntilUp, tellParent } from './parent.ts'
@@ -30,7 +30,7 @@ export async function runConsumer(config: WorkerConfig, write: WriteLine): Promi
     const made = createBus(busOptions(config, `chaos-${group}`, pool))
     const on = made.group(
       group,
-      groupOptions(plan, (message, context) => handling.inTransaction(message, context)),
+      groupOptions(config, (message, context) => handling.inTransaction(message, context)),
     )
     on.onBatch(Step, (messages, { tx }) => handling.applyBatch(messages, tx), { most: mostInBatch })
     on.on(Leap, (message, { tx, attempt }) => handling.apply(message, 'step', message.data, tx, attempt))
@@ -58,11 +58,11 @@ const mostInBatch = 25
 
 /** What every group of the run is set to; those of the sagas too. */
 export function groupOptions(
-  { settings }: Plan,
+  { plan, transport }: Pick<WorkerConfig, 'plan' | 'transport'>,
   inTransaction: (message: Message, context: TransactionContext<PoolClient>) => Promise<void>,
 ): GroupOptions<PoolClient> {
   const { concurrency, prefetch, parkedPerKey, leaseMs, sharedTransaction, attempts, retryBaseMs, retryMaxMs } =
-    settings
+    plan.settings
   return {
     concurrency,
     prefetch,
@@ -71,7 +71,7 @@ export function groupOptions(
     sharedTransaction,
     retry: exponential({ attempts, baseMs: retryBaseMs, maxMs: retryMaxMs }),
     timeoutMs: 20_000,
-    from: 'earliest',
+    from: transportNamed(transport).from,
     inTransaction,
   }
 }

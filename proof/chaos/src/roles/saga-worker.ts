@@ -55,7 +55,7 @@ export async function runSagaWorker(config: WorkerConfig, write: WriteLine): Pro
 
   const bus = await startUntilUp(() => {
     const made = createBus(busOptions(config, 'chaos-saga', pool))
-    made.saga(flowSaga(plan.settings.sagaTimeoutMs), groupOptions(plan, note))
+    made.saga(flowSaga(plan.settings.sagaTimeoutMs), groupOptions(config, note))
     return made
   }, write)
   drainOnSignals(bus, { signals: ['SIGTERM'], deadlineMs: 10_000 })

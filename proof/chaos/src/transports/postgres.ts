@@ -5,13 +5,16 @@ import type { ChaosTransport } from './transport.ts'
 /** PostgreSQL between the services, in a database of its own on the server that holds theirs: one server's faults hit both. */
 export const postgresTransport: ChaosTransport = {
   name: 'postgres',
+  hasServer: false,
+  from: 'earliest',
+  passes: (point) => !point.startsWith('transport.'),
   async start(server, name) {
     const url = await server.createDatabase(name)
     return {
       host: '127.0.0.1',
       port: server.port,
       urlAt: (port) => Object.assign(new URL(url), { port: String(port) }).href,
-      faults: [],
+      server: null,
       [Symbol.asyncDispose]: async () => undefined,
     }
   },

@@ -1,7 +1,8 @@
 import { postgresTransport } from './postgres.ts'
+import { rabbitmqTransport } from './rabbitmq.ts'
 import type { ChaosTransport } from './transport.ts'
 
-export const transports: readonly ChaosTransport[] = [postgresTransport]
+export const transports: readonly ChaosTransport[] = [postgresTransport, rabbitmqTransport]
 
 export function transportNamed(name: string): ChaosTransport {
   const found = transports.find((transport) => transport.name === name)
