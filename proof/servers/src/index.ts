@@ -1,3 +1,4 @@
+export { type Certificate, type Certificates, makeCertificates } from './certificates.ts'
 export { type Cluster } from './cluster.ts'
 export { dataFolder } from './jail.ts'
 export { type KafkaOptions } from './kafka/node.ts'

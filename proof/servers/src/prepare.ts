@@ -19,6 +19,8 @@ interface Installable {
 
 const debootstrap: readonly HostProgram[] = [
   { file: '/usr/sbin/debootstrap', package: 'debootstrap' },
+  // For the certificates of servers that are to be reached by TLS.
+  { file: '/usr/bin/openssl', package: 'openssl' },
   { file: '/usr/share/keyrings/debian-archive-keyring.gpg', package: 'debian-archive-keyring' },
 ]
 
