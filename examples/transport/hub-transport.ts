@@ -1,10 +1,11 @@
-import { once } from 'node:events'
 import {
   AcuseError,
   ConfigurationError,
-  type Delivery,
   type ErrorCode,
+  Intake,
+  KeyedPublishing,
   type PublishResult,
+  type Received,
   type Sink,
   type Source,
   type Subscription,
@@ -13,7 +14,7 @@ import {
   type TransportFactory,
   type WireMessage,
 } from '@acuse/core'
-import { type Hub, type HubConnection, type HubConsumer, type HubDelivery, TooLargeForHub } from './hub.ts'
+import { type Hub, type HubConnection, type HubConsumer, TooLargeForHub } from './hub.ts'
 
 const reconnectMs = 50
 
@@ -33,8 +34,8 @@ export class HubTransport implements Transport {
   readonly #hub: Hub
   readonly #context: TransportContext
   readonly #subscriptions = new Set<HubSubscription>()
+  readonly #publishing = new KeyedPublishing((message) => this.#send(message))
   #connection: HubConnection
-  #lastCall: Promise<unknown> = Promise.resolve()
   #disposed = false
 
   constructor(hub: Hub, context: TransportContext) {
@@ -46,33 +47,11 @@ export class HubTransport implements Transport {
   // #endregion
 
   // #region publish
-  /** Calls go out one after the other; within a call keys go beside each other, and each key one message at a time. */
-  async publish(batch: readonly WireMessage[], signal: AbortSignal): Promise<readonly PublishResult[]> {
-    const aborted = whenAborted(signal)
-    const sent = Promise.race([this.#lastCall, aborted]).then(() => {
-      const lastOfKey = new Map<string, Promise<PublishResult>>()
-      const results = batch.map((message) => {
-        const key = message.key === null ? message.id : `${message.stream} ${message.key}`
-        const result = Promise.race([aborted, this.#send(message, lastOfKey.get(key), signal)])
-        lastOfKey.set(key, result)
-        return result
-      })
-      return Promise.all(results)
-    })
-    this.#lastCall = sent
-    return sent
+  publish(batch: readonly WireMessage[], signal: AbortSignal): Promise<readonly PublishResult[]> {
+    return this.#publishing.publish(batch, signal)
   }
 
-  async #send(
-    message: WireMessage,
-    earlier: Promise<PublishResult> | undefined,
-    signal: AbortSignal,
-  ): Promise<PublishResult> {
-    if ((await earlier)?.state === 'failed') {
-      // It must not arrive before what failed, so it is not sent at all.
-      return failed('ACUSE_TRANSPORT_UNAVAILABLE', 'An earlier message of its key failed.')
-    }
-    if (signal.aborted) return publishAborted
+  async #send(message: WireMessage): Promise<PublishResult> {
     try {
       await this.#connection.publish(message)
       return { state: 'delivered' }
@@ -88,7 +67,7 @@ export class HubTransport implements Transport {
     if (source.from !== 'now') {
       throw new ConfigurationError(`group ${source.group}: the hub keeps no history, so a group can only start at now.`)
     }
-    const subscription = new HubSubscription(source, sink, this.#context.clock, () =>
+    const subscription = new HubSubscription(source, sink, this.#context, () =>
       this.#subscriptions.delete(subscription),
     )
     subscription.attach(this.#connection)
@@ -129,86 +108,59 @@ export class HubTransport implements Transport {
 }
 
 // #region subscription
+interface HubMessage extends Received {
+  /** Puts it back where it was. */
+  readonly requeue: () => void
+}
+
 class HubSubscription implements Subscription {
   readonly #source: Source
-  readonly #sink: Sink
-  readonly #clock: TransportContext['clock']
+  readonly #intake: Intake<HubMessage>
   readonly #onStopped: () => void
-  readonly #out = new Set<HubDelivery>()
   #consumer: HubConsumer | undefined
-  #flowing = true
   #stopping = false
-  #settled: (() => void) | undefined
 
-  constructor(source: Source, sink: Sink, clock: TransportContext['clock'], onStopped: () => void) {
+  constructor(source: Source, sink: Sink, { clock, onError }: TransportContext, onStopped: () => void) {
+    const { group, prefetch } = source
     this.#source = source
-    this.#sink = sink
-    this.#clock = clock
+    this.#intake = new Intake({ group, sink, prefetch, clock, onError })
     this.#onStopped = onStopped
   }
 
+  /** The whole queue is one partition: one consumer at a time has all of it. */
   attach(connection: HubConnection): void {
     const { group, streams, types, prefetch } = this.#source
     const names = streams === 'all' ? streams : streams.map(({ name }) => name)
     connection.declare(group, { streams: names, types })
+    this.#intake.open(group)
     const consumer = connection.consume(group, prefetch, (delivery) => {
-      this.#out.add(delivery)
-      this.#sink.deliver([this.#deliveryOf(delivery, consumer)])
+      const { message, redelivered } = delivery
+      const ack = (): void => consumer.ack(delivery)
+      this.#intake.add(group, [{ message, redelivered, ack, requeue: () => consumer.requeue(delivery) }])
     })
-    consumer.flow(this.#flowing)
     this.#consumer = consumer
   }
 
   async reattach(connection: HubConnection): Promise<void> {
-    this.#out.clear()
-    this.#settled?.()
-    await this.#sink.revoke(this.#source.group)
+    await this.#intake.lose(this.#source.group)
     if (!this.#stopping) this.attach(connection)
   }
 
   pause(): void {
-    this.#flow(false)
+    this.#intake.pause()
   }
 
   resume(): void {
-    this.#flow(true)
+    this.#intake.resume()
   }
 
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true
-    this.#flow(false)
-    await new Promise<void>((resolve) => {
-      const cancel = this.#clock.after(deadlineMs, resolve)
-      this.#settled = () => {
-        if (this.#out.size > 0) return
-        cancel()
-        resolve()
-      }
-      this.#settled()
-    })
+    await this.#intake.stop(deadlineMs)
+    for (const { requeue } of this.#intake.unbegun(this.#source.group)) requeue()
+    this.#intake.close()
     this.#consumer?.cancel()
     this.#onStopped()
-  }
-
-  #flow(on: boolean): void {
-    this.#flowing = on
-    this.#consumer?.flow(on)
-  }
-
-  /** The whole queue is one partition: one consumer at a time has all of it. */
-  #deliveryOf(delivery: HubDelivery, consumer: HubConsumer): Delivery {
-    const settle = (how: (one: HubDelivery) => void): void => {
-      how(delivery)
-      this.#out.delete(delivery)
-      this.#settled?.()
-    }
-    return {
-      message: delivery.message,
-      partition: this.#source.group,
-      redelivered: delivery.redelivered,
-      ack: () => settle((one) => consumer.ack(one)),
-      release: () => settle((one) => consumer.requeue(one)),
-    }
   }
 }
 // #endregion
@@ -216,11 +168,4 @@ class HubSubscription implements Subscription {
 /** An error's code says whether sending the same again can succeed. */
 function failed(code: ErrorCode, what: string, cause?: unknown): PublishResult {
   return { state: 'failed', error: new AcuseError(code, what, { cause }) }
-}
-
-const publishAborted = failed('ACUSE_PUBLISH_TIMEOUT', 'The publish was aborted before the hub confirmed the message.')
-
-async function whenAborted(signal: AbortSignal): Promise<PublishResult> {
-  if (!signal.aborted) await once(signal, 'abort')
-  return publishAborted
 }

@@ -18,8 +18,6 @@ export interface HubConsumer {
   ack(delivery: HubDelivery): void
   /** Puts it back where it was, as if it had never left. */
   requeue(delivery: HubDelivery): void
-  /** Whether messages come at all. */
-  flow(on: boolean): void
   /** Leaves the queue. What is still out goes to the next consumer, as redelivered. */
   cancel(): void
 }
@@ -132,7 +130,6 @@ class ActiveConsumer implements HubConsumer {
   readonly #prefetch: number
   readonly #onDelivery: (delivery: HubDelivery) => void
   readonly #out = new Map<HubDelivery, Entry>()
-  #flowing = true
 
   constructor(queue: Queue, prefetch: number, onDelivery: (delivery: HubDelivery) => void) {
     this.#queue = queue
@@ -143,7 +140,7 @@ class ActiveConsumer implements HubConsumer {
   }
 
   get hasRoom(): boolean {
-    return this.#flowing && this.#out.size < this.#prefetch
+    return this.#out.size < this.#prefetch
   }
 
   take(entry: Entry): void {
@@ -161,11 +158,6 @@ class ActiveConsumer implements HubConsumer {
   requeue(delivery: HubDelivery): void {
     const entry = this.#settle(delivery)
     if (entry !== undefined) entry.out = false
-  }
-
-  flow(on: boolean): void {
-    this.#flowing = on
-    pump(this.#queue)
   }
 
   cancel(): void {
