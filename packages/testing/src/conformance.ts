@@ -41,11 +41,12 @@ function register<World extends { end(): Promise<void> }>(
   subject: string,
   cases: readonly Case<World>[],
   makeWorld: () => Promise<World>,
-  { limitMs = defaultLimitMs }: { readonly limitMs?: number },
+  { limitMs = defaultLimitMs, concurrent = false }: { readonly limitMs?: number; readonly concurrent?: boolean },
 ): void {
   describe(subject, () => {
     for (const tested of cases) {
-      it(tested.name, { timeout: limitMs + 30_000 }, async ({ skip }) => {
+      const beside = concurrent && tested.restartsServer !== true
+      it(tested.name, { timeout: limitMs + 30_000, concurrent: beside }, async ({ skip }) => {
         const outcome = await runCase(tested, await makeWorld(), limitMs)
         if (outcome === 'kept') return
         const note = `unsupported promise: ${subject}: ${outcome.unsupported}`

@@ -3,6 +3,8 @@ import { messageOf } from '@acuse/core'
 /** One promise of a port, as an experiment. Rejects when the promise is broken. */
 export interface Case<World> {
   readonly name: string
+  /** It stops the server, and with it whatever else runs on it. */
+  readonly restartsServer?: true
   run(world: World): Promise<void>
 }
 

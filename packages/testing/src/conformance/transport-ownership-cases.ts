@@ -169,6 +169,7 @@ export const ownershipCases: readonly Case<TransportWorld>[] = [
   },
   {
     name: 'messages and acks survive a restart of the server, and so do subscriptions',
+    restartsServer: true,
     async run(world) {
       const restart = world.harness.restartServer?.bind(world.harness)
       world.require(restart !== undefined, 'surviving a restart of the server')

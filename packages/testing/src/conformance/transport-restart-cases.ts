@@ -9,6 +9,7 @@ const keys = Array.from({ length: 6 }, (_, index) => `k${index}x`)
 export const restartCases: readonly Case<TransportWorld>[] = [
   {
     name: 'what was confirmed is there when the server is killed in the same moment',
+    restartsServer: true,
     async run(world) {
       const restart = restartOf(world)
       const transport = await world.open()
@@ -27,6 +28,7 @@ export const restartCases: readonly Case<TransportWorld>[] = [
   },
   {
     name: 'acks in any order, and what was out, are known after a restart of the server',
+    restartsServer: true,
     async run(world) {
       const restart = restartOf(world)
       const dying = await world.open('dying')
@@ -66,6 +68,7 @@ export const restartCases: readonly Case<TransportWorld>[] = [
   },
   {
     name: 'a paused subscription is still paused after a restart of the server',
+    restartsServer: true,
     async run(world) {
       const restart = restartOf(world)
       const transport = await world.open()
@@ -81,6 +84,7 @@ export const restartCases: readonly Case<TransportWorld>[] = [
   },
   {
     name: 'after a restart of the server nothing comes again before its revoke is answered, and what came before counts for nothing',
+    restartsServer: true,
     async run(world) {
       const restart = restartOf(world)
       const transport = await world.open()

@@ -37,6 +37,8 @@ export interface TransportSuiteOptions {
   readonly quietMs?: number
   /** How long before a crash an ack must have been given to be stored; default 1,000. */
   readonly ackStoredMs?: number
+  /** Runs cases beside each other, but for those that restart the server. Default: one after the other. */
+  readonly concurrent?: boolean
   /** Bound on the whole of one case in real time; default 120,000. */
   readonly limitMs?: number
 }
