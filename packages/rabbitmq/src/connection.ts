@@ -1,4 +1,4 @@
-import { AcuseError, type Clock, ConfigurationError, messageOf, pause } from '@acuse/core'
+import { AcuseError, type Clock, ConfigurationError, messageOf } from '@acuse/core'
 import {
   type ChannelModel,
   connect,
@@ -6,9 +6,9 @@ import {
   type ServerProperties,
   type SocketOptions,
 } from 'amqplib'
+import { lastWords } from './last-words.ts'
 
 const connectTimeoutMs = 10_000
-const closeWithinMs = 1_000
 /** Before 3.10 quorum queues cannot dead-letter at least once. */
 const oldest = [3, 10] as const
 
@@ -83,8 +83,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     unblocked: async () => whenUnblocked?.promise,
     close: async () => {
       unblock()
-      // A server that does not answer is not waited for.
-      await Promise.race([model.close(), pause(clock, closeWithinMs)])
+      await lastWords(clock, model.close())
     },
   }
 }

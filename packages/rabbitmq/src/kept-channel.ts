@@ -1,6 +1,7 @@
 import { type AcuseError, type Clock, pause } from '@acuse/core'
 import type { Channel } from 'amqplib'
 import { asAcuseError } from './errors.ts'
+import { lastWords } from './last-words.ts'
 
 const firstPauseMs = 50
 const longestPauseMs = 5_000
@@ -49,7 +50,7 @@ export class KeptChannel<C extends Channel> {
     this.#stopping.abort()
     const channel = this.#current
     this.#current = undefined
-    await channel?.close().catch(() => undefined)
+    if (channel !== undefined) await lastWords(this.#options.clock, channel.close())
   }
 
   async #open(): Promise<Opened> {

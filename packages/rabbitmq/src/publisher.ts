@@ -44,9 +44,9 @@ export class Publisher {
     }
   }
 
-  async close(): Promise<void> {
-    const streams = await Promise.allSettled(this.#streams.values())
-    await Promise.all(streams.map(async (opened) => opened.status === 'fulfilled' && opened.value.close()))
+  /** What is not confirmed by now is not waited for; the channels end with their connection. */
+  close(): void {
+    for (const opening of this.#streams.values()) void opening.then((opened) => opened.close()).catch(() => undefined)
   }
 
   #streamOf(message: WireMessage): Promise<StreamPublisher> {

@@ -2,6 +2,7 @@ import { type AcuseError, type Clock, type Intake, pause, point, type Received, 
 import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Connection } from './connection.ts'
 import { readHandover, writeHandover } from './handover.ts'
+import { lastWords } from './last-words.ts'
 import { KeptChannel } from './kept-channel.ts'
 import { declareGroup, declareQueue, type GroupQueue, type GroupShape } from './topology.ts'
 import { deliveryCountOf, wireMessageOf } from './wire.ts'
@@ -63,11 +64,11 @@ export class QueueReader {
 
   /** Lets go cleanly: whoever is next learns what was never begun. */
   async stop(): Promise<void> {
-    const { connection, queue, intake } = this.#options
+    const { connection, clock, queue, intake } = this.#options
     point('transport.beforeLetGo')
     const unbegun = countsOf(intake.unbegun(queue.name))
     if (unbegun.size > 0 && this.#channel.current !== undefined) {
-      await writeHandover(connection, queue.name, unbegun).catch(() => undefined)
+      await lastWords(clock, writeHandover(connection, queue.name, unbegun))
     }
     await this.#channel.stop()
     point('transport.afterLetGo')

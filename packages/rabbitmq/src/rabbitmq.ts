@@ -120,7 +120,7 @@ class RabbitMqTransport implements Transport {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.stop(0)))
-    await this.#publisher.close()
+    this.#publisher.close()
     await Promise.all(this.#connections.map((connection) => connection.close()))
   }
 }

@@ -1,4 +1,4 @@
-import { AcuseError } from '@acuse/core'
+import type { AcuseError } from '@acuse/core'
 import {
   type Certificates,
   dataFolder,
