@@ -10,6 +10,8 @@ const exclude = ['**/node_modules/**', '**/fixtures/**']
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
+  // Where Vitest runs the global setup, which would otherwise take the packages' build, or fail without one.
+  environments: { __vitest__: { resolve: { conditions, externalConditions: conditions } } },
   test: {
     projects: [
       {
