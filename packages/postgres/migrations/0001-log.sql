@@ -225,6 +225,9 @@ declare
   latest integer;
   newest xid8;
   chosen pg_snapshot[];
+  -- Before 17 the planner may make a filter of "xid = any (done)", and then every reading goes through whole parts: 10 ms for
+  -- 32,000 rows with nothing new, against 0.6.
+  one_by_one boolean := current_setting('server_version_num')::integer < 170000;
 begin
   select st.gen into latest from @schema@.log_state st;
   return query select 0, now::text, (select max(t.id) from @schema@.stream t)::bigint, null::text,
@@ -286,9 +289,19 @@ begin
               and l.xid >= c.since_xid and l.xid < pg_snapshot_xmax(c.target)
               and pg_visible_in_snapshot(l.xid, c.target) and l.pos > c.after
             union all
-            select l.pos, l.key, l.id, l.type, l.headers, l.body, l.at
-            from @schema@.log l
-            where l.part = c.part and l.gen = c.gen and l.xid = any (c.done) and l.pos > c.after
+            -- One look-up for all of them (1.6 ms for 100 in 16 parts), or one for each (11 ms). OFFSET 0 keeps them apart.
+            select l.*
+            from unnest(
+              case when one_by_one then c.done else c.done[1:1] end,
+              case when one_by_one then c.done else c.done[cardinality(c.done):] end
+            ) d (low, high)
+            cross join lateral (
+              select l.pos, l.key, l.id, l.type, l.headers, l.body, l.at
+              from @schema@.log l
+              where l.part = c.part and l.gen = c.gen and l.xid >= d.low and l.xid <= d.high
+                and l.xid = any (c.done) and l.pos > c.after
+              offset 0
+            ) l
           ) l
         ) l
         order by l.pos limit c.max_rows
