@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { brokerMutations, mutations } from './mutations/list.ts'
+import { mutations } from './mutations/list.ts'
 import { type Outcome, outcomeLine } from './mutations/outcome.ts'
 import { tryMutation } from './mutations/try-mutation.ts'
 import { startServer } from './scene.ts'
@@ -57,8 +57,6 @@ async function main(): Promise<number> {
     await server.stop()
     await rm(folder, { recursive: true, force: true })
   }
-  for (const { name, transport } of brokerMutations)
-    output.write(`        ${name.padEnd(62)} belongs to ${transport}\n`)
   const missed = outcomes.filter(({ caught }) => !caught).map(({ name }) => name)
   output.write(`${outcomes.length - missed.length} of ${outcomes.length} caught\n`)
   process.stdout.write(`${JSON.stringify({ ok: missed.length === 0, mutations: outcomes.length, missed, outcomes })}\n`)

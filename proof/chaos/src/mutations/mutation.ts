@@ -13,6 +13,8 @@ export interface Edit {
 /** A bug planted in a copy of the product, and the run that has to notice it. */
 export interface Mutation {
   readonly name: string
+  /** Default: postgres. */
+  readonly transport?: string
   readonly edits: readonly Edit[]
   /** What has to be found; one of them is enough. */
   readonly caughtBy: readonly (keyof Findings)[]
@@ -25,14 +27,10 @@ export interface Mutation {
   readonly workload?: Partial<Workload>
   readonly settings?: Partial<Settings>
   readonly sizes?: Partial<Sizes>
+  /** The end is given up when nothing has changed for so long. Default 3,500. */
+  readonly stalledMs?: number
   /** How many times as often as in a full run faults happen. Default 6. */
   readonly haste?: number
-}
-
-/** A bug that only a broker can have, to be planted together with its transport. */
-export interface BrokerMutation {
-  readonly name: string
-  readonly transport: string
 }
 
 /** What an environment variable tells a process to plant. */

@@ -13,7 +13,8 @@ const runSeconds = 8
 const mostTries = 3
 const defaultHaste = 6
 /** What a bug has lost will not come any more. A machine that is busy only takes its time. */
-const drainLimits = { withinMs: 40_000, stalledMs: 3_500 } as const
+const drainWithinMs = 60_000
+const defaultStalledMs = 3_500
 
 const small = { producers: 1, relays: 2, consumersPerGroup: 2, sagaWorkers: 1 } as const
 
@@ -55,9 +56,9 @@ async function runWith(
   { seed, shared, output }: TryRequest,
   stop: AbortSignal,
 ): Promise<Readonly<Record<string, number>>> {
-  const { faults: names = [], victims, haste = defaultHaste, name } = mutation
+  const { faults: names = [], victims, haste = defaultHaste, stalledMs = defaultStalledMs, name } = mutation
   const plant = new URL(import.meta.url.endsWith('.ts') ? './plant.ts' : './plant.js', import.meta.url)
-  const transport = transportNamed('postgres')
+  const transport = transportNamed(mutation.transport ?? 'postgres')
   const { findings } = await run(
     {
       transport,
@@ -68,7 +69,7 @@ async function runWith(
       allFaults: false,
       haste,
       messages: 1,
-      drainLimits,
+      drainLimits: { withinMs: drainWithinMs, stalledMs },
       nodeArguments: [...process.execArgv, '--import', plant.href],
       env: { [mutationVariable]: name },
       shared,

@@ -1,0 +1,64 @@
+import type { Mutation } from './mutation.ts'
+
+/** Bugs that show only where a broker stands between the services. */
+export const brokerMutations: readonly Mutation[] = [
+  {
+    name: 'no publisher confirms',
+    transport: 'rabbitmq',
+    edits: [
+      {
+        file: 'rabbitmq/src/publisher.ts',
+        find: 'this.#pending.set(message.id, pending)',
+        replace:
+          "this.#pending.set(message.id, pending)\n      setImmediate(() => pending.settle({ state: 'delivered' }))",
+      },
+    ],
+    faults: ['broker-kill'],
+    // Often enough that something is on its way when it happens.
+    haste: 8,
+    // A node takes its time to come back, and nothing moves meanwhile.
+    stalledMs: 30_000,
+    caughtBy: ['lost'],
+  },
+  {
+    name: 'acked to the broker when it was handed over',
+    transport: 'rabbitmq',
+    edits: [
+      {
+        file: 'core/src/intake.ts',
+        find: 'batch.push(this.#deliveryOf(entry))',
+        replace: 'batch.push(this.#deliveryOf(entry))\n      entry.received.ack()',
+      },
+      {
+        file: 'core/src/intake.ts',
+        find: '        received.ack()\n',
+        replace: '',
+      },
+    ],
+    workload: { handlerPauseRate: 0.2, handlerPauseMs: 400 },
+    faults: ['kill'],
+    victims: ['consumer'],
+    caughtBy: ['lost'],
+  },
+  {
+    name: 'what is out counts for nothing, and later ones of its key go on',
+    transport: 'rabbitmq',
+    edits: [
+      {
+        file: 'core/src/intake.ts',
+        find: 'if (partition.revoking || (best',
+        replace: 'if ((best',
+      },
+      {
+        file: 'core/src/intake.ts',
+        find: 'await this.#options.sink.revoke(name)',
+        replace: 'void name',
+      },
+    ],
+    workload: { handlerPauseRate: 0.3, handlerPauseMs: 1_500, keys: 6 },
+    faults: ['net-reset'],
+    haste: 20,
+    victims: ['consumer'],
+    caughtBy: ['inversions', 'duplicates', 'lost'],
+  },
+]
