@@ -6,10 +6,11 @@ import { laterCases, shownElsewhere } from './bad-inputs/elsewhere.ts'
 import { nameCases } from './bad-inputs/names.ts'
 import { operatorCases } from './bad-inputs/operator.ts'
 import { payloadCases } from './bad-inputs/payloads.ts'
+import { poolerCases } from './bad-inputs/pooler.ts'
 import { closeShops, openAdmin } from './bad-inputs/shop.ts'
 
 /** Every bad input and fault of docs/guarantees.md, by its number there. */
-const cases = [...payloadCases, ...nameCases, ...handlerCases, ...databaseCases, ...operatorCases]
+const cases = [...payloadCases, ...nameCases, ...handlerCases, ...databaseCases, ...poolerCases, ...operatorCases]
 
 beforeAll(openAdmin)
 afterAll(closeShops)

@@ -20,7 +20,6 @@ export const shownElsewhere: ReadonlyMap<number, readonly [file: string, test: s
 
 /** What has nothing to stand on before the brokers are there. */
 export const laterCases: ReadonlyMap<number, string> = new Map([
-  [35, 'a pooler in transaction mode comes with the proof of lost wake-ups'],
   [44, "a blocked connection is RabbitMQ's back-pressure"],
   [50, "an offset out of range is Kafka's"],
   [51, 'rotated credentials are shown on all five transports together'],

@@ -36,6 +36,13 @@ export interface Shop {
   readonly untilDead: (count: number) => Promise<Awaited<ReturnType<Bus<PoolClient>['deadLetters']['list']>>>
 }
 
+interface ShopOptions {
+  readonly poolSize?: number
+  /** The address by which the service reaches its database, where that is not the server's own. */
+  readonly through?: (database: string) => string
+  readonly storeOptions?: Parameters<typeof pg>[1]
+}
+
 let admin: Pool | undefined
 const open: (() => Promise<void>)[] = []
 
@@ -51,17 +58,17 @@ export async function adminQuery(text: string, values: readonly unknown[] = []):
 /** A database of its own with a bus on it, started; closed and dropped at the end of the file. */
 export async function shop(
   declare: (bus: Bus<PoolClient>) => void,
-  options: Partial<BusOptions<PoolClient>> & { readonly poolSize?: number } = {},
+  options: Partial<BusOptions<PoolClient>> & ShopOptions = {},
 ): Promise<Shop> {
-  const { poolSize = 12, ...busOptions } = options
+  const { poolSize = 12, through, storeOptions = {}, ...busOptions } = options
   const name = `bad_${randomUUID().replaceAll('-', '')}`
   await adminQuery(`create database ${name}`)
   const url = new URL(inject('adminUrl'))
   url.pathname = `/${name}`
-  const pool = new Pool({ connectionString: url.href, max: poolSize })
+  const pool = new Pool({ connectionString: through?.(name) ?? url.href, max: poolSize })
   pool.on('error', () => undefined)
   await pool.query('create table effects(seq bigint generated always as identity, what text not null)')
-  const bus = createBus({ service: 'shop', store: pg(pool), pollMs: 50, ...busOptions })
+  const bus = createBus({ service: 'shop', store: pg(pool, storeOptions), pollMs: 50, ...busOptions })
   open.push(async () => {
     await bus.stop({ deadlineMs: 2_000 }).catch(() => undefined)
     await pool.end()

@@ -3,10 +3,12 @@ import type { Db } from './db.ts'
 
 /** The connections a bus will open, and what there is. */
 export interface Budget {
-  /** Acuse's own, the one that listens included. */
+  /** Acuse's own, the one that listens included, but for those through a pooler. */
   readonly own: number
   /** Effect transactions at once, each in one connection of the application's client. */
   readonly effects: number
+  /** Whether these go through a pooler, which makes them wait where the server has too few. */
+  readonly effectsArePooled: boolean
   /** The most the application's client opens; undefined where it does not say. */
   readonly clientMax: number | undefined
   /** What the server, the database and the role still allow. */
@@ -16,7 +18,7 @@ export interface Budget {
 }
 
 /** Throws `ACUSE_CONNECTION_BUDGET` when handlers would wait for connections that cannot come. */
-export function assertBudget({ own, effects, clientMax, free, limit }: Budget): void {
+export function assertBudget({ own, effects, effectsArePooled, clientMax, free, limit }: Budget): void {
   if (clientMax !== undefined && effects > clientMax) {
     throw new AcuseError(
       'ACUSE_CONNECTION_BUDGET',
@@ -24,11 +26,12 @@ export function assertBudget({ own, effects, clientMax, free, limit }: Budget): 
         `Set the pool's max to at least ${effects}, and more for what the application does besides, or lower the concurrency of the groups.`,
     )
   }
-  const needed = own + effects
-  if (needed <= free) return
+  const direct = effectsArePooled ? 0 : effects
+  const needed = own + direct
+  if (needed === 0 || needed <= free) return
   throw new AcuseError(
     'ACUSE_CONNECTION_BUDGET',
-    `This bus needs ${needed} connections (${own} of its own and ${effects} for effect transactions), but only ${Math.max(free, 0)} are free: ${limit}. ` +
+    `This bus needs ${needed} connections (${own} of its own and ${direct} for effect transactions), but only ${Math.max(free, 0)} are free: ${limit}. ` +
       `Raise that limit, lower the concurrency of the groups or the store's connections, or put a pooler before the server.`,
   )
 }

@@ -1,5 +1,6 @@
 import { Client, type ClientConfig } from 'pg'
 import { AcuseError, type Clock, messageOf } from '@acuse/core'
+import { lastingBackendOf } from './backend.ts'
 import { ident } from './db-names.ts'
 
 /** Calls back on NOTIFY. Notifications are a hint: what was sent while the connection was down is gone. */
@@ -10,6 +11,11 @@ export interface Listener extends AsyncDisposable {
 export interface ListenerOptions {
   readonly clock: Clock
   readonly onError: (error: AcuseError) => void
+  /**
+   * Not to listen through a pooler. In transaction mode the LISTEN would stay with a backend that serves others next: nobody hears it, and
+   * what was notified is kept for as long as their transactions last.
+   */
+  readonly onlyIfDirect: boolean
 }
 
 const firstRetryMs = 100
@@ -31,6 +37,8 @@ class ReconnectingListener implements Listener {
   #retryMs = firstRetryMs
   #cancelTimer: (() => void) | undefined
   #disposed = false
+  /** It turned out to go through a pooler. */
+  #isOff = false
 
   constructor(config: () => ClientConfig, options: ListenerOptions) {
     this.#config = config
@@ -70,7 +78,7 @@ class ReconnectingListener implements Listener {
   }
 
   async #open(): Promise<void> {
-    if (this.#disposed) return
+    if (this.#disposed || this.#isOff) return
     const client = new Client(this.#config())
     let ended = false
     const lost = (error?: Error): void => {
@@ -83,6 +91,12 @@ class ReconnectingListener implements Listener {
     client.on('notification', ({ channel }) => this.#tell(channel))
     try {
       await client.connect()
+      if (this.#options.onlyIfDirect && (await lastingBackendOf(client)) === undefined) {
+        this.#isOff = true
+        ended = true
+        await client.end().catch(() => undefined)
+        return
+      }
       for (const channel of this.#channels.keys()) await client.query(`listen ${ident(channel)}`)
     } catch (error) {
       lost(error instanceof Error ? error : new Error(messageOf(error)))

@@ -1,5 +1,6 @@
 import { Pool, type PoolClient, type PoolConfig, type QueryResult } from 'pg'
 import { AcuseError, type Clock, messageOf, systemClock } from '@acuse/core'
+import { lastingBackendOf } from './backend.ts'
 import { isUnavailable, sqlStateOf } from './db-errors.ts'
 import { createListener, type Listener } from './db-listen.ts'
 import { schemaIdent } from './db-names.ts'
@@ -28,6 +29,10 @@ export interface Db extends AsyncDisposable {
   readonly schemaName: string
   /** The most connections it holds at once, the one that listens included. */
   readonly connections: number
+  /** Whether each connection has a backend of its own: behind a pooler in transaction mode it has one for a transaction at a time. */
+  isDirect(): Promise<boolean>
+  /** How many of `connections` the server's own limits are about: those through a pooler are the pooler's to share out. */
+  connectionsOnServer(): Promise<number>
   /** One statement, committed by itself. */
   query: RunQuery
   /**
@@ -38,6 +43,7 @@ export interface Db extends AsyncDisposable {
   /**
    * Calls back on each NOTIFY of `channel`, and once after every reconnect, as what was missed is unknown.
    * All channels share one connection. Resolves also while the server is away; gives a function that stops it.
+   * Behind a pooler nothing is ever heard, unless `listenConnection` leads past it.
    */
   listen(channel: string, onNotify: () => void): Promise<() => Promise<void>>
 }
@@ -47,6 +53,8 @@ export interface DbOptions {
   readonly schema: string
   /** The most pooled connections; the one that listens comes on top, once something listens. */
   readonly connections: number
+  /** How the connection that listens reaches the database. Default: as the others, unless those go through a pooler. */
+  readonly listenConnection?: PoolConfig | string | undefined
   /** The service's name, seen in pg_stat_activity as `acuse:<service>`. */
   readonly service?: string
   readonly clock?: Clock
@@ -75,6 +83,7 @@ class PooledDb implements Db {
   #config: PoolConfig
   #pool: Pool
   readonly #listener: Listener
+  readonly #listensApart: boolean
 
   constructor(connection: PoolConfig | string, options: DbOptions) {
     this.schema = schemaIdent(options.schema)
@@ -83,8 +92,23 @@ class PooledDb implements Db {
     this.#onError = options.onError
     this.#config = { ...configOf(connection, options), max: options.connections, min: 0 }
     this.#pool = this.#newPool()
-    const { clock = systemClock, onError } = options
-    this.#listener = createListener(() => this.#config, { clock, onError })
+    const { clock = systemClock, onError, listenConnection } = options
+    const listening = listenConnection === undefined ? undefined : configOf(listenConnection, options)
+    this.#listensApart = listening !== undefined
+    this.#listener = createListener(() => withoutLimits(listening ?? this.#config), {
+      clock,
+      onError,
+      onlyIfDirect: !this.#listensApart,
+    })
+  }
+
+  async isDirect(): Promise<boolean> {
+    return this.#withClient(isDirect)
+  }
+
+  async connectionsOnServer(): Promise<number> {
+    if (await this.isDirect()) return this.connections
+    return this.#listensApart ? 1 : 0
   }
 
   async query<R extends Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<R[]> {
@@ -94,13 +118,10 @@ class PooledDb implements Db {
   async transaction<R>(work: (run: RunQuery) => Promise<R>, options: TransactionOptions = {}): Promise<R> {
     const timeoutMs = options.statementTimeoutMs ?? statementTimeoutMs
     return this.#withClient(async (client) => {
-      await client.query('begin isolation level read committed')
+      // A pooler may have ignored the settings that the connection was opened with.
+      const isAsOpened = timeoutMs === this.#config.statement_timeout && (await isDirect(client))
+      await client.query(isAsOpened ? begin : `${begin}; ${limitsOf(timeoutMs)}`)
       try {
-        if (timeoutMs !== this.#config.statement_timeout) {
-          await client.query(
-            `set local statement_timeout = ${Math.ceil(timeoutMs)}; set local idle_in_transaction_session_timeout = ${idleInTransactionMs}`,
-          )
-        }
         const result = await work(runnerOf(client, timeoutMs))
         await commit(client)
         return result
@@ -145,8 +166,7 @@ class PooledDb implements Db {
     } catch (error) {
       if (!refusesTimeout(error)) throw error
       if (this.#pool === pool) {
-        const { statement_timeout: _refused, idle_in_transaction_session_timeout: _too, ...config } = this.#config
-        this.#config = config
+        this.#config = withoutLimits(this.#config)
         this.#pool = this.#newPool()
         await pool.end()
       }
@@ -182,6 +202,17 @@ class BrokenClient extends Error {
 /** PgBouncer takes no settings with a connection unless it is told to ignore them (08P01). Transactions set theirs then, and all are watched from here. */
 function refusesTimeout(error: unknown): boolean {
   return sqlStateOf(error) === '08P01' && /statement_timeout|idle_in_transaction_session_timeout/.test(messageOf(error))
+}
+
+async function isDirect(client: PoolClient): Promise<boolean> {
+  return (await lastingBackendOf(client)) !== undefined
+}
+
+const begin = 'begin isolation level read committed'
+
+/** For one transaction: what a connection behind a pooler is set to stays with the backend, for whoever has it next. */
+function limitsOf(timeoutMs: number): string {
+  return `set local statement_timeout = ${Math.ceil(timeoutMs)}; set local idle_in_transaction_session_timeout = ${idleInTransactionMs}`
 }
 
 async function commit(client: PoolClient): Promise<void> {
@@ -234,6 +265,11 @@ function configOf(connection: PoolConfig | string, options: DbOptions): PoolConf
     application_name: `acuse:${options.service ?? 'unnamed'}`,
     types: ownTypes,
   }
+}
+
+function withoutLimits(config: PoolConfig): PoolConfig {
+  const { statement_timeout: _statement, idle_in_transaction_session_timeout: _idle, ...rest } = config
+  return rest
 }
 
 function lostConnection(error: unknown): AcuseError {

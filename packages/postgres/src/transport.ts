@@ -11,6 +11,12 @@ import { prepareServer } from './store/prepare.ts'
 export interface TransportOptions extends LogOptions {
   /** The database that services share for their messages. */
   readonly connection: PoolConfig | string
+  /**
+   * How the one connection that listens for wake-ups reaches it. Default: as the others do, unless those go through a pooler; then nothing
+   * listens, and readers find messages by polling, within `pollMaxMs`. It has to lead to the database itself, or through a pooler in
+   * session mode.
+   */
+  readonly listenConnection?: PoolConfig | string
   /** Where Acuse's tables are. Default `acuse`. */
   readonly schema?: string
   /** Default `auto`: pending migrations are applied at start. */
@@ -28,10 +34,11 @@ export interface TransportOptions extends LogOptions {
  * `ACUSE_MIGRATION_PENDING`, `ACUSE_MIGRATION_FAILED` or `ACUSE_CONFIGURATION`.
  */
 export function postgres(options: TransportOptions): TransportFactory {
-  const { connection, schema = 'acuse', migrate = 'auto', connections = 4, allowUnsafe = [], ...logOptions } = options
+  const { connection, listenConnection, schema = 'acuse', migrate = 'auto', connections = 4, ...rest } = options
+  const { allowUnsafe = [], ...logOptions } = rest
   return async (context) => {
     const { service, clock, onError } = context
-    const db = openDb(connection, { schema, connections, service, clock, onError })
+    const db = openDb(connection, { schema, connections, listenConnection, service, clock, onError })
     try {
       const address = addressOf(connection)
       await prepareServer({ db, context, migrate, allowUnsafe, address, unreachable: 'ACUSE_TRANSPORT_UNAVAILABLE' })

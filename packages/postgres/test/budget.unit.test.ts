@@ -1,12 +1,27 @@
 import { describe, expect, it } from 'vitest'
 import { assertBudget } from '../src/budget.ts'
 
-const fine = { own: 5, effects: 10, clientMax: 10, free: 15, limit: 'the server’s max_connections is 20' }
+const fine = {
+  own: 5,
+  effects: 10,
+  effectsArePooled: false,
+  clientMax: 10,
+  free: 15,
+  limit: 'the server’s max_connections is 20',
+}
 
 describe('the connection budget', () => {
   it('is kept where everything fits exactly', () => {
     expect(() => assertBudget(fine)).not.toThrow()
     expect(() => assertBudget({ ...fine, clientMax: undefined })).not.toThrow()
+  })
+
+  it('leaves what goes through a pooler to the pooler, and counts the rest', () => {
+    expect(() => assertBudget({ ...fine, effectsArePooled: true, free: 5 })).not.toThrow()
+    expect(() => assertBudget({ ...fine, effectsArePooled: true, free: 4 })).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/needs 5 connections \(5 of its own and 0 /) }),
+    )
+    expect(() => assertBudget({ ...fine, own: 0, effectsArePooled: true, free: 0 })).not.toThrow()
   })
 
   it('refuses a pool smaller than what handlers hold at once, naming both', () => {

@@ -13,11 +13,11 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /** Another server to test on, e.g. an older major version. */
-const adminUrl = process.env['ACUSE_TEST_POSTGRES'] ?? inject('adminUrl')
+export const runUrl = process.env['ACUSE_TEST_POSTGRES'] ?? inject('adminUrl')
 
 /** The address of a database on the run's server. */
 export function urlOf(database: string, credentials?: { readonly user: string; readonly password: string }): string {
-  const url = new URL(adminUrl)
+  const url = new URL(runUrl)
   url.pathname = `/${database}`
   if (credentials !== undefined) {
     url.username = credentials.user
@@ -51,7 +51,7 @@ export async function createTestDatabase(options = ''): Promise<TestDatabase> {
 
 /** One statement on the server's own database, as superuser. */
 export async function onServer(text: string): Promise<void> {
-  await runOnce(adminUrl, text)
+  await runOnce(runUrl, text)
 }
 
 async function runOnce<R extends object>(url: string, text: string, values: readonly unknown[] = []): Promise<R[]> {

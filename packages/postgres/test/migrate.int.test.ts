@@ -68,6 +68,8 @@ describe('migrate', () => {
     // Between BEGIN and the lock, on a connection that has looked for the tables before and remembers that there are none.
     const overtaken: Db = {
       ...{ schema: db.schema, schemaName: db.schemaName, connections: db.connections },
+      isDirect: db.isDirect.bind(db),
+      connectionsOnServer: db.connectionsOnServer.bind(db),
       query: db.query.bind(db),
       listen: db.listen.bind(db),
       transaction: (work, options) =>

@@ -24,6 +24,9 @@ const ownTimeouts = new Set(['25P03', '25P04'])
 /** With these the server announces the end of the connection, which comes only a moment later. */
 const lastWords = /^57P0[1-5]$/
 
+/** All that PgBouncer says of itself has this code: with FATAL, that the server behind it is gone. PostgreSQL says it of single statements. */
+const poolersCode = '08P01'
+
 /**
  * Watches a pool, and keeps the application alive when a connection breaks: Node ends a process on an 'error' that nobody hears, and
  * a pool hands its clients out without a listener, and has none for the idle ones. The statement that was running, or the next one,
@@ -64,7 +67,7 @@ export function watchClients(): ClientWatch {
     // pg-native has none.
     const { connection } = client as Partial<Client>
     connection?.on('errorMessage', (message: unknown) => {
-      if (lastWords.test(codeIn(message))) broken.add(client)
+      if (isLastWord(message)) broken.add(client)
     })
   }
   return {
@@ -90,7 +93,16 @@ function isWaiting(client: object): client is Client {
   return Reflect.get(client, 'readyForQuery') === false
 }
 
+function isLastWord(message: unknown): boolean {
+  const code = codeIn(message)
+  return lastWords.test(code) || (code === poolersCode && textIn(message, 'severity') === 'FATAL')
+}
+
 function codeIn(error: unknown): string {
-  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
-  return typeof code === 'string' ? code : ''
+  return textIn(error, 'code')
+}
+
+function textIn(error: unknown, property: string): string {
+  const text: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, property) : undefined
+  return typeof text === 'string' ? text : ''
 }

@@ -27,9 +27,15 @@ export interface StoreOptions {
   readonly migrate?: MigrateMode
   /**
    * How Acuse's own connections reach the database. Default: as the application's do. Say it where those go through a pooler in
-   * transaction mode, which cannot LISTEN.
+   * transaction mode: straight to the database, so that none of them waits for a connection that handlers hold.
    */
   readonly connection?: PoolConfig | string
+  /**
+   * How the one connection that listens for wake-ups reaches the database. Default: as Acuse's others do, unless those go through a
+   * pooler; then nothing listens, and readers find messages by polling, within `log.pollMaxMs`. It has to lead to the database itself,
+   * or through a pooler in session mode.
+   */
+  readonly listenConnection?: PoolConfig | string
   /** Acuse's own connections, without the one that listens. Default 4. */
   readonly connections?: number
   /** How the log keeps and reads messages. */
@@ -61,6 +67,7 @@ export function createSqlStore<Tx>(client: SqlClient<Tx>, options: SqlStoreOptio
     const db = openDb(options.connection, {
       schema: options.schema ?? defaultSchema,
       connections: options.connections ?? defaultConnections,
+      listenConnection: options.listenConnection,
       service: context.service,
       clock: context.clock,
       onError: context.onError,
@@ -87,6 +94,7 @@ async function openStore<Tx>(
 ): Promise<Store<Tx>> {
   await prepareDatabase({
     client,
+    clientOf: options.clientOf,
     db,
     context,
     migrate: options.migrate ?? 'auto',

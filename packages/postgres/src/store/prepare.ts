@@ -1,13 +1,16 @@
 import { AcuseError, ConfigurationError, messageOf, type StoreContext } from '@acuse/core'
+import { lastingBackendOf } from '../backend.ts'
 import { assertBudget, readFree } from '../budget.ts'
 import type { Db } from '../db.ts'
 import { sqlStateOf } from '../db-errors.ts'
 import { type MigrateMode, migrateDb } from '../migrate.ts'
 import { assertDurableCommit, assertLoggedTables, assertSafeServer, type UnsafeSetting } from '../settings.ts'
 import type { SqlClient } from '../sql-client.ts'
+import type { ClientOf } from './sessions.ts'
 
 export interface Preparation<Tx> {
   readonly client: SqlClient<Tx>
+  readonly clientOf: ClientOf<Tx> | undefined
   readonly db: Db
   readonly context: StoreContext
   readonly migrate: MigrateMode
@@ -19,6 +22,7 @@ export interface Preparation<Tx> {
 /** Everything that has to hold before the first message: the server, the schema, the connections, the application's own client. */
 export async function prepareDatabase<Tx>({
   client,
+  clientOf,
   db,
   context,
   migrate,
@@ -26,13 +30,30 @@ export async function prepareDatabase<Tx>({
   address,
 }: Preparation<Tx>): Promise<void> {
   await prepareServer({ db, context, migrate, allowUnsafe, address, unreachable: 'ACUSE_STORE_UNAVAILABLE' })
+  // Read before the client opens a connection, which would be counted twice.
+  const limits = await readFree(db)
   assertBudget({
-    own: db.connections,
+    own: await db.connectionsOnServer(),
     effects: context.effectConnections,
+    effectsArePooled: await isPooled(client, clientOf, db),
     clientMax: client.maxConnections,
-    ...(await readFree(db)),
+    ...limits,
   })
   await assertClient(client, db, allowUnsafe)
+}
+
+/** Whether the application's client reaches the server through a pooler. Where it hides its connections they are taken to go the way of Acuse's own. */
+async function isPooled<Tx>(client: SqlClient<Tx>, clientOf: ClientOf<Tx> | undefined, db: Db): Promise<boolean> {
+  if (clientOf === undefined) return !(await db.isDirect())
+  try {
+    return await client.transaction(async (tx) => {
+      const connection = await clientOf(tx)
+      return connection !== undefined && (await lastingBackendOf(connection)) === undefined
+    })
+  } catch {
+    // Where there is no connection left for it, the budget says more than this error.
+    return false
+  }
 }
 
 export interface ServerPreparation {

@@ -43,6 +43,8 @@ function answering(db: Db, beforeAnswer: (db: Db, text: string) => Promise<void>
     schema: db.schema,
     schemaName: db.schemaName,
     connections: db.connections,
+    isDirect: () => db.isDirect(),
+    connectionsOnServer: () => db.connectionsOnServer(),
     async query<R extends Row>(text: string, values?: readonly unknown[]) {
       const rows = await db.query<R>(text, values)
       await beforeAnswer(db, text)
