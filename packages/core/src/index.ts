@@ -59,6 +59,7 @@ export {
 export { derivedId, newId } from './ids.ts'
 export { Intake, type IntakeOptions, type Received } from './intake.ts'
 export { KeyedPublishing } from './keyed-publishing.ts'
+export type { OwnablePartition } from './lease-shares.ts'
 export { Loop, type LoopOptions } from './loop.ts'
 export {
   type AnyMessageType,
@@ -74,6 +75,15 @@ export {
 } from './message.ts'
 export { checkAtLeast, checkName } from './names.ts'
 export type { TraceSource } from './outgoing.ts'
+export {
+  type ClaimedLease,
+  type GroupLeases,
+  type Lease,
+  type LeaseTable,
+  Ownership,
+  type OwnershipHooks,
+  type OwnershipOptions,
+} from './ownership.ts'
 export { partitionHash } from './partition.ts'
 export { plainEnvelope } from './plain-envelope.ts'
 export { Relay, relayGroup, type RelayOptions } from './relay.ts'
