@@ -8,6 +8,7 @@ const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
   'packages/core': [],
   'packages/postgres': ['@acuse/core'],
   'packages/rabbitmq': ['@acuse/core'],
+  'packages/redis': ['@acuse/core'],
   'packages/testing': ['@acuse/core'],
   'packages/nestjs': ['@acuse/core'],
   'packages/cli': ['@acuse/core', '@acuse/postgres'],

@@ -51,8 +51,11 @@ export interface LeaseTable {
 export interface OwnershipHooks {
   /** It is this member's from now on: read it. */
   own(claimed: ClaimedLease): void
-  /** Another member should have it. Resolves when the sink has let go of it and its acks are stored, with what is in doubt; never rejects. */
-  give(partition: string): Promise<readonly string[]>
+  /**
+   * Another member should have it. Resolves when the sink has let go of it and its acks are stored, with what is in doubt; with null where
+   * that cannot be said, and then it is not released but claimed again. Never rejects.
+   */
+  give(partition: string): Promise<readonly string[] | null>
   /** Another member has it, or may have: nothing of it counts any more. Resolves when the sink has let go of it; never rejects. */
   lose(partition: string): Promise<void>
 }
@@ -150,15 +153,23 @@ export class Ownership {
     this.#staying = false
   }
 
-  /** Releases what is owned, with what is in doubt of each, and leaves the group. Waits at most 1 s for the server. */
-  async leave(inDoubtOf: (partition: string) => readonly string[]): Promise<void> {
+  /**
+   * Releases what is owned, with what is in doubt of each, and leaves the group. Where that cannot be said (null) all that is not acked is.
+   * Waits at most 1 s for the server.
+   */
+  async leave(inDoubtOf: (partition: string) => readonly string[] | null): Promise<void> {
     this.settle()
     const { table, clock } = this.#options
     const work = (async () => {
       await this.#loop.stop()
       await Promise.all(this.#giving)
       const owned = this.valid ? [...this.#held].filter(([, { state }]) => state === 'owned') : []
-      await Promise.all(owned.map(([name, { epoch }]) => table.release(name, epoch, inDoubtOf(name))))
+      await Promise.all(
+        owned.map(async ([name, { epoch }]) => {
+          const inDoubt = inDoubtOf(name)
+          if (inDoubt !== null) await table.release(name, epoch, inDoubt)
+        }),
+      )
       await table.leave()
     })()
     // A server that is away finds out by itself when the leases run out.
@@ -238,7 +249,7 @@ export class Ownership {
     // Lost meanwhile: whoever lets go of that does the rest.
     if (this.epochOf(name) !== held.epoch) return
     try {
-      if (this.valid) await this.#options.table.release(name, held.epoch, inDoubt)
+      if (inDoubt !== null && this.valid) await this.#options.table.release(name, held.epoch, inDoubt)
     } catch (error) {
       // It stays this member's in the table; it is taken back at the next beat, and given up again.
       this.#report(error)

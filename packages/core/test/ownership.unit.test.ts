@@ -83,7 +83,7 @@ interface Member {
   readonly log: string[]
   readonly errors: AcuseError[]
   /** What letting go of a partition waits for, and what is in doubt then. */
-  letGo: (partition: string) => Promise<readonly string[]>
+  letGo: (partition: string) => Promise<readonly string[] | null>
 }
 
 const four: readonly OwnablePartition[] = [0, 1, 2, 3].map((index) => ({ name: `s/${index}`, set: 's' }))
@@ -245,6 +245,20 @@ test('who settles keeps its leases and claims and gives nothing', async () => {
   await two.ownership.start()
   await leases.clock.advance({ seconds: 30 })
   expect([namesOf(one).length, namesOf(two).length]).toEqual([4, 0])
+})
+
+test('where it cannot be said what is in doubt nothing is released: whoever is next takes all of it for possibly begun', async () => {
+  const leases = new Leases()
+  const [one, two] = [memberOf(leases, 'one'), memberOf(leases, 'two')]
+  one.letGo = async () => null
+  await one.ownership.start()
+  await two.ownership.start()
+  await leases.clock.advance({ seconds: 5 })
+  expect(namesOf(two)).toEqual([])
+  await one.ownership.leave(() => null)
+  await leases.clock.advance({ seconds: 5 })
+  expect(namesOf(two)).toHaveLength(4)
+  expect([...two.owned.values()].some(({ clean }) => clean)).toBe(false)
 })
 
 test('leaving ends although the server is away', async () => {

@@ -1,0 +1,107 @@
+import { AcuseError, ConfigurationError, messageOf } from '@acuse/core'
+import { Redis } from 'ioredis'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { causeOf } from './errors.ts'
+
+const connectTimeoutMs = 10_000
+const firstRetryMs = 50
+const longestRetryMs = 2_000
+
+export interface ConnectionOptions {
+  readonly url: string
+  readonly tls: TlsOptions | undefined
+  /** Without an answer for so long a connection is given up. */
+  readonly heartbeatMs: number
+  /** As the server's list of connections shows it. */
+  readonly name: string
+  readonly onError: (error: AcuseError) => void
+}
+
+/** A connection that comes back by itself. What is sent while it is away fails at once. */
+export interface Connection {
+  readonly redis: Redis
+  readonly host: string
+  /** Whether it is there at the moment. */
+  readonly connected: boolean
+  /** Calls back each time it is there again. */
+  onBack(listener: () => void): void
+  close(): void
+}
+
+/** Throws `ACUSE_TRANSPORT_UNAVAILABLE` while the server cannot be reached. */
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  const { tls, heartbeatMs, name, onError } = options
+  const address = addressOf(options.url)
+  const redis = new Redis(address.href, {
+    ...(tls === undefined ? {} : { tls }),
+    connectionName: name,
+    connectTimeout: connectTimeoutMs,
+    socketTimeout: heartbeatMs,
+    lazyConnect: true,
+    protocol: 2,
+    enableOfflineQueue: false,
+    // Nothing is sent again behind our back. Without the second the client forgets what was under way instead of failing it.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (times) => Math.min(firstRetryMs * 2 ** Math.min(times, 10), longestRetryMs),
+    // After a failover this is a replica; the address leads to the primary.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  })
+  let reason: unknown
+  let opened = false
+  redis.on('error', (error: unknown) => {
+    reason = error
+  })
+  try {
+    await redis.connect()
+  } catch (error) {
+    redis.disconnect()
+    throw unreachable(address, reason ?? error)
+  }
+  redis.on('close', () => {
+    if (opened) onError(unreachable(address, reason ?? new Error('the connection was closed')))
+    opened = false
+    reason = undefined
+  })
+  opened = true
+  redis.on('ready', () => {
+    opened = true
+  })
+  return {
+    redis,
+    host: address.host,
+    get connected() {
+      return redis.status === 'ready'
+    },
+    onBack: (listener) => void redis.on('ready', listener),
+    close: () => {
+      opened = false
+      redis.disconnect()
+    },
+  }
+}
+
+function addressOf(url: string): URL {
+  if (!URL.canParse(url)) {
+    throw new ConfigurationError('redis: the address is no URL: give redis://user:password@host:6379/0.')
+  }
+  const address = new URL(url)
+  if (address.protocol !== 'redis:' && address.protocol !== 'rediss:') {
+    throw new ConfigurationError(
+      `redis: the address begins with ${address.protocol}//; it must be redis:// or rediss://.`,
+    )
+  }
+  return address
+}
+
+function unreachable(address: URL, cause: unknown): AcuseError {
+  return new AcuseError(
+    'ACUSE_TRANSPORT_UNAVAILABLE',
+    `redis ${address.host}: ${withoutSecret(address, messageOf(cause))}; it is tried again.`,
+    { cause: causeOf(cause) },
+  )
+}
+
+function withoutSecret({ password }: URL, text: string): string {
+  return password === '' ? text : text.replaceAll(password, '***').replaceAll(decodeURIComponent(password), '***')
+}

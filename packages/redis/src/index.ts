@@ -1,0 +1,2 @@
+export { redis, type RedisOptions } from './redis.ts'
+export type { UnsafeSetting } from './settings.ts'

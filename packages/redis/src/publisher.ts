@@ -1,0 +1,96 @@
+import {
+  AcuseError,
+  ConfigurationError,
+  type ErrorCode,
+  partitionHash,
+  type PublishResult,
+  type SourceStream,
+  type WireMessage,
+} from '@acuse/core'
+import type { Connection } from './connection.ts'
+import { asAcuseError } from './errors.ts'
+import { StreamKeys } from './keys.ts'
+import { isOnDisk } from './settings.ts'
+import { declareStream } from './topology.ts'
+import { entryOf } from './wire.ts'
+
+export interface PublisherOptions {
+  readonly connection: Connection
+  readonly prefix: string
+  /** Whether a message counts only once WAITAOF says that it is on disk. */
+  readonly waitAof: boolean
+  readonly syncWithinMs: number
+  readonly mostBytes: number
+  /** A stream was declared for the first time in this process. */
+  readonly onStream: (stream: SourceStream) => void
+}
+
+/** Adds messages to their streams; one counts when the server says it has it, on disk. */
+export class Publisher {
+  readonly #options: PublisherOptions
+  readonly #declared = new Map<string, Promise<void>>()
+  #syncing: Promise<boolean> | undefined
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+  }
+
+  async send(message: WireMessage): Promise<PublishResult> {
+    const { connection, mostBytes } = this.#options
+    const bytes = message.body.byteLength
+    if (bytes > mostBytes) {
+      return failed('ACUSE_MESSAGE_TOO_LARGE', message, `it has ${bytes} bytes, and at most ${mostBytes} are taken`)
+    }
+    if (!connection.connected) return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, 'there is no connection to Redis')
+    try {
+      const partitions = await this.#partitionsOf(message)
+      await connection.redis.xadd(this.#keyOf(message, partitions), '*', ...entryOf(message))
+      if (this.#options.waitAof && !(await this.#synced())) {
+        return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, 'the server has not brought it to disk in time')
+      }
+      return { state: 'delivered' }
+    } catch (error) {
+      return { state: 'failed', error: asAcuseError(error, `message ${message.type} ${message.id}`) }
+    }
+  }
+
+  async #partitionsOf({ type, id, stream, partitions }: WireMessage): Promise<number> {
+    if (partitions === undefined) {
+      throw new ConfigurationError(`message ${type} ${id} does not say how many partitions stream ${stream} has.`)
+    }
+    const name = `${stream} ${partitions}`
+    let declaring = this.#declared.get(name)
+    if (declaring === undefined) {
+      declaring = this.#declare({ name: stream, partitions })
+      this.#declared.set(name, declaring)
+      declaring.catch(() => this.#declared.delete(name))
+    }
+    await declaring
+    return partitions
+  }
+
+  async #declare(stream: SourceStream): Promise<void> {
+    const { connection, prefix, onStream } = this.#options
+    await declareStream(connection.redis, prefix, stream)
+    onStream(stream)
+  }
+
+  #keyOf(message: WireMessage, partitions: number): string {
+    const keys = new StreamKeys(this.#options.prefix, message.stream)
+    return keys.lane(partitionHash(message) % partitions, message.priority)
+  }
+
+  /** Asks once for all that was confirmed in the same moment: it holds for everything that this connection has written before. */
+  #synced(): Promise<boolean> {
+    this.#syncing ??= Promise.resolve().then(async () => {
+      this.#syncing = undefined
+      const { connection, syncWithinMs } = this.#options
+      return isOnDisk(connection.redis, syncWithinMs)
+    })
+    return this.#syncing
+  }
+}
+
+function failed(code: ErrorCode, { type, id }: WireMessage, why: string): PublishResult {
+  return { state: 'failed', error: new AcuseError(code, `message ${type} ${id}: ${why}.`) }
+}

@@ -1,0 +1,3 @@
+import { testRelease } from './release.ts'
+
+testRelease('8.0')
