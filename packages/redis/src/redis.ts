@@ -21,7 +21,9 @@ import { asAcuseError } from './errors.ts'
 import { Keeper } from './keeper.ts'
 import { identityKey } from './keys.ts'
 import { Publisher } from './publisher.ts'
+import { textOf } from './reply.ts'
 import { auditServer, isOnDisk, runIdOf, type ServerFacts, type UnsafeSetting } from './settings.ts'
+import { identityScript } from './stream-scripts.ts'
 import { RedisSubscription } from './subscription.ts'
 
 export interface RedisOptions {
@@ -29,7 +31,7 @@ export interface RedisOptions {
   readonly prefix?: string
   /** How long a process may be silent before others take its partitions, ms; default 15,000. The same in all processes of a group. */
   readonly leaseMs?: number
-  /** Without an answer for so long a connection is given up, ms; default 5,000, at most a third of `leaseMs`. */
+  /** Without an answer for so long a connection is given up, ms; default 5,000. Where groups are read at most a third of `leaseMs`. */
   readonly heartbeatMs?: number
   /** How long messages are kept that every group is done with, ms; default a day. What a group has not settled is kept whatever its age. */
   readonly retentionMs?: number
@@ -56,16 +58,20 @@ export function redis(url: string, options: RedisOptions = {}): TransportFactory
   const settings = settingsOf(options)
   return async (context) => {
     const { service, instance, onError } = context
-    const open = (what: string): Promise<Connection> =>
-      openConnection({ ...settings, url, name: nameOf(service, what, instance), onError })
+    const open = (what: string, longestHeartbeatMs = Infinity): Promise<Connection> => {
+      const heartbeatMs = Math.min(settings.heartbeatMs, longestHeartbeatMs)
+      return openConnection({ url, tls: settings.tls, heartbeatMs, name: nameOf(service, what, instance), onError })
+    }
+    // So that a dead connection is found out while there is time to renew the leases over another.
+    const longestMs = settings.leaseMs / 3
     // Two, so that a large message does not hold up the leases.
     const publishing = await open('publishes')
     try {
       const { redis: client, host } = publishing
       const facts = await auditServer(client, host, settings.allowUnsafe)
-      await client.setnx(identityKey(settings.prefix), randomUUID())
-      const identity = (await client.get(identityKey(settings.prefix))) ?? ''
-      const consuming = await open('consumes')
+      if (facts.waitAof) checkAtLeast('redis: heartbeatMs, where appendfsync is everysec,', settings.heartbeatMs, 4_000)
+      const identity = textOf(await identityScript.run(client, [identityKey(settings.prefix)], [randomUUID()]))
+      const consuming = await open('consumes', longestMs)
       return new RedisTransport({ settings, context, publishing, consuming, facts, identity, open })
     } catch (error) {
       publishing.close()
@@ -86,7 +92,7 @@ function settingsOf(options: RedisOptions): Settings {
     allowUnsafe: [],
     ...options,
     leaseMs,
-    heartbeatMs: Math.min(options.heartbeatMs ?? 5_000, leaseMs / 3),
+    heartbeatMs: options.heartbeatMs ?? 5_000,
     tls: options.tls,
   }
   checkName('redis: prefix', settings.prefix)
@@ -110,7 +116,7 @@ interface Opened {
   readonly consuming: Connection
   readonly facts: ServerFacts
   readonly identity: string
-  readonly open: (what: string) => Promise<Connection>
+  readonly open: (what: string, longestHeartbeatMs: number) => Promise<Connection>
 }
 
 class RedisTransport implements Transport {
@@ -147,16 +153,18 @@ class RedisTransport implements Transport {
   }
 
   async consume(source: Source, sink: Sink): Promise<Subscription> {
-    const { settings, context, consuming, open } = this.#opened
+    const { settings, context, publishing, consuming, open } = this.#opened
+    const heartbeatMs = Math.min(settings.heartbeatMs, settings.leaseMs / 3)
     const { group, streams } = source
     if (streams === 'all') throw new ConfigurationError(`group ${group}: a group of Redis has to name its streams.`)
-    if (!consuming.connected) {
+    if (!consuming.connected || !publishing.connected) {
       const text = `group ${group}: there is no connection to Redis; it is tried again.`
       throw new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text)
     }
+    const waiting = await open(`waits:${group}`, heartbeatMs)
     const subscription: RedisSubscription = new RedisSubscription({
-      ...{ source, streams, sink, commands: consuming, waiting: await open(`waits:${group}`) },
-      ...{ prefix: settings.prefix, leaseMs: settings.leaseMs, blockMs: Math.floor(settings.heartbeatMs / 2) },
+      ...{ source, streams, sink, commands: consuming, registering: publishing, waiting },
+      ...{ prefix: settings.prefix, leaseMs: settings.leaseMs, blockMs: Math.floor(heartbeatMs / 2) },
       ...{ clock: context.clock, onError: context.onError, member: `${context.instance}/${randomUUID()}` },
       onDisk: () => this.#onDisk(),
       onStopped: () => this.#subscriptions.delete(subscription),
@@ -176,9 +184,9 @@ class RedisTransport implements Transport {
 
   /** A group's place counts once it is on disk. */
   async #onDisk(): Promise<void> {
-    const { facts, consuming, settings } = this.#opened
-    if (!facts.waitAof || (await isOnDisk(consuming.redis, settings.heartbeatMs / 2))) return
-    const text = `redis ${consuming.host}: what was written is not on disk in time; it is tried again.`
+    const { facts, publishing, settings } = this.#opened
+    if (!facts.waitAof || (await isOnDisk(publishing.redis, settings.heartbeatMs / 2))) return
+    const text = `redis ${publishing.host}: what was written is not on disk in time; it is tried again.`
     throw new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text)
   }
 

@@ -1,5 +1,11 @@
 import { Script } from './script.ts'
 
+/** KEYS identity; ARGV a new one. Gives the one that is stored. */
+export const identityScript: Script = new Script(`
+redis.call('SETNX', KEYS[1], ARGV[1])
+return redis.call('GET', KEYS[1])
+`)
+
 /** KEYS meta; ARGV partitions. Gives the number that the first declaration stored. */
 export const declareScript: Script = new Script(`
 redis.call('HSETNX', KEYS[1], 'partitions', ARGV[1])

@@ -21,6 +21,8 @@ import { registerGroup } from './topology.ts'
 
 export interface SubscriptionOptions {
   readonly commands: Connection
+  /** The one whose writes `onDisk` waits for. */
+  readonly registering: Connection
   /** Its own, to wait on. */
   readonly waiting: Connection
   readonly prefix: string
@@ -32,7 +34,7 @@ export interface SubscriptionOptions {
   readonly sink: Sink
   readonly leaseMs: number
   readonly blockMs: number
-  /** Resolves when all that was written so far is on disk. */
+  /** Resolves when what was written by `registering` is on disk. */
   readonly onDisk: () => Promise<void>
   readonly onStopped: () => void
 }
@@ -162,9 +164,9 @@ export class RedisSubscription implements Subscription {
 
   /** Gives the group its place in each stream, and says so where it had one and has lost it. */
   async #register(from: Source['from'], hadPlaces = false): Promise<void> {
-    const { commands, prefix, source, streams, onError, onDisk } = this.#options
+    const { registering, prefix, source, streams, onError, onDisk } = this.#options
     for (const stream of streams) {
-      const { known, made } = await registerGroup(commands.redis, prefix, stream, source.group, from)
+      const { known, made } = await registerGroup(registering.redis, prefix, stream, source.group, from)
       if (made === 0 || !(known || hadPlaces)) continue
       const text = `group ${source.group}: stream ${stream.name}, or the group in it, was deleted; it begins anew at the earliest message that is kept.`
       onError(new AcuseError('ACUSE_LEASE_LOST', text))
