@@ -7,10 +7,11 @@ import {
   type TransportContext,
   type TransportFactory,
 } from '@acuse/core'
+import { transportAt, transportSchemes } from '@acuse/transports'
 import { openStore } from './open-store.ts'
 
 export interface OpenTransportOptions {
-  /** A database's address, or a module with a transport of its own. */
+  /** A database's or a broker's address, or a module with a transport of its own. */
   readonly transport: string
   /** Where Acuse's tables are in that database. */
   readonly transportSchema: string
@@ -18,19 +19,23 @@ export interface OpenTransportOptions {
 }
 
 /**
- * Opens what a relay sends to: the log of another PostgreSQL database, or the export `transport` of a module.
- * Throws `ACUSE_CONFIGURATION` for what is neither, and what opening throws.
+ * Opens what a relay sends to: the log of another PostgreSQL database, a broker, or the export `transport` of a module.
+ * Throws `ACUSE_CONFIGURATION` for what is none of them, `ACUSE_MISSING_PACKAGE` for a broker whose client is not installed, and what
+ * opening throws.
  */
 export async function openTransport({ transport, transportSchema, context }: OpenTransportOptions): Promise<Transport> {
   if (/^postgres(ql)?:\/\//.test(transport)) return logOf(transport, transportSchema, context)
-  if (isAddress(transport)) {
-    const [scheme] = transport.split(':')
-    throw new ConfigurationError(
-      `--transport ${scheme}://… is none this command knows: give postgres://…, or a module that exports \`transport\`.`,
-    )
-  }
-  const open = await transportIn(transport)
+  const open = isAddress(transport) ? brokerAt(transport) : await transportIn(transport)
   return open(context)
+}
+
+function brokerAt(address: string): TransportFactory {
+  const [scheme = ''] = address.split(':')
+  if (transportSchemes.includes(scheme)) return transportAt(address)
+  const known = transportSchemes.map((name) => `${name}://…`).join(', ')
+  throw new ConfigurationError(
+    `--transport ${scheme}://… is none this command knows: give ${known}, or a module that exports \`transport\`.`,
+  )
 }
 
 /** Whether it is the address of a server, which may hold a password, and not a module. */

@@ -75,7 +75,7 @@ test('a relay that could never work says why and ends', async () => {
     expect(exitCode).toBe(1)
   }
   await ends(shop.url, 'is the log of --store itself')
-  await ends('amqp://localhost', '--transport amqp://… is none this command knows')
+  await ends('mqtt://user:secret@localhost', '--transport mqtt://… is none this command knows')
   await ends('./no-such-module.ts', 'cannot be loaded')
   await ends(fileURLToPath(new URL('acuse.ts', import.meta.url)), 'exports no `transport`')
   await ends(fileTransport, 'ACUSE_MIGRATION_PENDING', none.url)

@@ -1,5 +1,6 @@
+import { transportFor } from '@acuse-services/contracts'
 import { createBus, type Drainable } from '@acuse/core'
-import { pg, postgres } from '@acuse/postgres'
+import { pg } from '@acuse/postgres'
 
 import { openDatabase } from './database.ts'
 import { handleOrders } from './handlers.ts'
@@ -16,11 +17,12 @@ export interface Service extends Drainable {
 
 /** Starts Inventory. Rejects, with everything closed, when the database or the port cannot be had. */
 export async function startInventory(settings: Settings): Promise<Service> {
+  const transport = transportFor(settings)
   const pool = await openDatabase(settings.databaseUrl)
   const bus = createBus({
     service: 'inventory',
     store: pg(pool, { log: { leaseMs: settings.leaseMs } }),
-    transport: postgres({ connection: settings.transportUrl, leaseMs: settings.leaseMs }),
+    transport,
     onError: (error) => app.log.error(error),
   })
   const app = await createHttp(bus, pool, settings.log)

@@ -5,37 +5,10 @@ import { join } from 'node:path'
 import { eventually } from '@acuse/testing'
 import { beforeAll, expect, test } from 'vitest'
 
-import type { Summary } from '../src/index.ts'
+import { expectAllGone, expectAllWell } from './all-is-well.ts'
 import { answers, build, startMarketplace, summaryOf, temporaryFolder } from './marketplace-process.ts'
 
 beforeAll(build)
-
-function expectAllWell(summary: Summary, orders: number): void {
-  expect(summary.problems).toEqual([])
-  expect(summary).toMatchObject({
-    ok: true,
-    correctness: { lost: 0, duplicated: 0, outOfOrder: 0 },
-    money: { doubleCharges: 0, balanced: true },
-    stock: { reserved: 0, balanced: true },
-    rejectedLines: 11,
-  })
-  const { total, open, ...ends } = summary.orders
-  expect({ total, open }).toEqual({ total: orders, open: 0 })
-  expect(Object.values(ends).reduce((sum, count) => sum + count, 0)).toBe(orders)
-  expect(ends.confirmed).toBeGreaterThan(orders / 2)
-  const { chargedCents, refundedCents, confirmedCents } = summary.money
-  expect(chargedCents - refundedCents).toBe(confirmedCents)
-  expect(summary.stock.available + summary.stock.sold).toBe(summary.stock.initial)
-  expect(summary.stock.sold).toBeGreaterThan(0)
-  expect(summary.messages.applied).toBeGreaterThan(summary.messages.published)
-  expect(summary.latencyMs.count).toBeGreaterThan(summary.messages.published)
-}
-
-/** Nothing serves any more, and the database is down. */
-async function expectAllGone(summary: Pick<Summary, 'addresses'>, folder: string): Promise<void> {
-  for (const url of Object.values(summary.addresses)) expect(await answers(url)).toBe(false)
-  expect(existsSync(join(folder, 'postgres', 'data', 'postmaster.pid'))).toBe(false)
-}
 
 test(
   'sixty orders: all is well, the summary is one line of JSON, and nothing is left running',
@@ -48,6 +21,7 @@ test(
     expectAllWell(summary, 60)
     expect(code).toBe(0)
     expect(summary.faults).toEqual({ kills: 0, restarts: 0 })
+    expect(summary.transport).toBe('PostgreSQL')
     expect(stderr).toContain('seed 1')
     expect(stderr).toContain('not used: line 14 (invoice 70105): the quantity is zero')
     expect(stderr).toContain('All is well: 60 orders')

@@ -19,6 +19,8 @@ test('without options it takes the sample once, draws a seed, and stays', () => 
     orders: null,
     seed: 77,
     faults: false,
+    transport: 'postgres',
+    transportUrl: null,
     ratePerSecond: null,
     concurrency: 16,
     drainSeconds: 120,
@@ -28,12 +30,15 @@ test('without options it takes the sample once, draws a seed, and stays', () => 
 })
 
 test('every option is read', () => {
-  const args = '--orders 150 --seed 0 --faults --rate 20 --concurrency=4 --drain-seconds 9 --once --json --folder a'
+  const args =
+    '--orders 150 --seed 0 --faults --rate 20 --concurrency=4 --drain-seconds 9 --once --json --folder a --transport rabbitmq --transport-url amqp://localhost'
   expect(read(...args.split(' '), '--input', import.meta.filename)).toEqual({
     input: import.meta.filename,
     orders: 150,
     seed: 0,
     faults: true,
+    transport: 'rabbitmq',
+    transportUrl: 'amqp://localhost',
     ratePerSecond: 20,
     concurrency: 4,
     folder: `${process.cwd()}/a`,
@@ -46,12 +51,40 @@ test('every option is read', () => {
 test.each([['--help'], ['-h'], ['--faults', '--help']])('%s asks for help, and help names every option', (...args) => {
   expect(readOptions(args, () => 1)).toBe('help')
   for (const name of Object.keys(read())) {
-    const option = { ratePerSecond: 'rate', drainSeconds: 'drain-seconds' }[name] ?? name
+    const option = { ratePerSecond: 'rate', drainSeconds: 'drain-seconds', transportUrl: 'transport-url' }[name] ?? name
     expect(HELP).toContain(`--${option} `)
   }
 })
 
 test.each([
+  ['amqp://user:word@host:5672/vhost', 'rabbitmq'],
+  ['amqps://host', 'rabbitmq'],
+  ['postgres://host/bus', 'postgres'],
+  ['postgresql://host/bus', 'postgres'],
+])('the address %s says the transport by itself', (url, transport) => {
+  expect(read('--transport-url', url)).toMatchObject({ transport, transportUrl: url })
+})
+
+test('a release may be named beside an address', () => {
+  const options = read('--transport', 'rabbitmq-3.10', '--transport-url', 'amqp://host')
+  expect(options).toMatchObject({ transport: 'rabbitmq-3.10', transportUrl: 'amqp://host' })
+})
+
+test.each([
+  [['--transport', 'rabbit'], '--transport is one of postgres, rabbitmq, rabbitmq-3.10, not "rabbit"'],
+  [['--transport', ''], '--transport is one of postgres, rabbitmq, rabbitmq-3.10, not ""'],
+  [
+    ['--transport-url', 'localhost:5672'],
+    '--transport-url is an address that begins with one of postgres://, postgresql://, amqp://, amqps://',
+  ],
+  [
+    ['--transport-url', 'http://user:secret@host'],
+    '--transport-url is an address that begins with one of postgres://, postgresql://, amqp://, amqps://',
+  ],
+  [
+    ['--transport', 'postgres', '--transport-url', 'amqp://user:secret@host'],
+    '--transport postgres and --transport-url amqp://… are two; leave one of them out',
+  ],
   [['--orders', '0'], '--orders takes a whole number from 1 to 10000000, not "0"'],
   [['--orders', 'many'], '--orders takes a whole number from 1 to 10000000, not "many"'],
   [['--orders=-5'], '--orders takes a whole number from 1 to 10000000, not "-5"'],

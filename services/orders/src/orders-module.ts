@@ -1,6 +1,6 @@
-import { groupDefaults } from '@acuse-services/contracts'
+import { groupDefaults, transportFor } from '@acuse-services/contracts'
 import { AcuseModule } from '@acuse/nestjs'
-import { pg, postgres } from '@acuse/postgres'
+import { pg } from '@acuse/postgres'
 import { type DynamicModule, Logger, Module } from '@nestjs/common'
 import type { Pool } from 'pg'
 
@@ -21,7 +21,7 @@ export function ordersModule(settings: Settings, pool: Pool): DynamicModule {
       AcuseModule.forRoot({
         service: 'orders',
         store: pg(pool, { log: { leaseMs: settings.leaseMs } }),
-        transport: postgres({ connection: settings.transportUrl, leaseMs: settings.leaseMs }),
+        transport: transportFor(settings),
         onError: (error) => log.error(error.message, error.stack),
       }),
       AcuseModule.forFeature({

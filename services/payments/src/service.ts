@@ -1,5 +1,6 @@
+import { transportFor } from '@acuse-services/contracts'
 import { createBus, type Drainable } from '@acuse/core'
-import { pg, postgres } from '@acuse/postgres'
+import { pg } from '@acuse/postgres'
 
 import { openDatabase } from './database.ts'
 import { createGateway } from './gateway.ts'
@@ -17,12 +18,13 @@ export interface Service extends Drainable {
 
 /** Starts Payments. Rejects, with everything closed, when the database or the port cannot be had. */
 export async function startPayments(settings: Settings): Promise<Service> {
+  const transport = transportFor(settings)
   const pool = await openDatabase(settings.databaseUrl)
   const gateway = createGateway({ url: settings.gatewayUrl, timeoutMs: settings.gatewayTimeoutMs })
   const bus = createBus({
     service: 'payments',
     store: pg(pool, { log: { leaseMs: settings.leaseMs } }),
-    transport: postgres({ connection: settings.transportUrl, leaseMs: settings.leaseMs }),
+    transport,
     onError: (error) => app.log.error(error),
   })
   const app = await createHttp(bus, pool, gateway, settings.log)

@@ -1,5 +1,6 @@
 import { type AcuseError, drainOnSignals, systemClock } from '@acuse/core'
 import type { UnsafeSetting } from '@acuse/postgres'
+import { transportSchemes } from '@acuse/transports'
 import { type Command, Option } from 'commander'
 import { addDatabaseOptions, type DatabaseOptions, shown, storeUrl } from '../database-options.ts'
 import { failureOf } from '../failure.ts'
@@ -18,6 +19,7 @@ interface RelayCommandOptions extends DatabaseOptions {
 }
 
 const defaultDrainMs = 25_000
+const addresses = transportSchemes.map((scheme) => `${scheme}://…`).join(', ')
 
 export function addRelay(program: Command, output: Output): void {
   const command = program
@@ -27,7 +29,7 @@ export function addRelay(program: Command, output: Output): void {
     )
   addDatabaseOptions(command)
     .addOption(
-      new Option('--transport <address>', 'postgres://…, or a module that exports `transport`')
+      new Option('--transport <address>', `${addresses}, or a module that exports \`transport\``)
         .env('ACUSE_TRANSPORT')
         .makeOptionMandatory(),
     )

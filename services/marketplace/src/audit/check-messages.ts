@@ -26,10 +26,19 @@ export interface MessagesChecked {
 /** A saga's timeouts are applied without ever being published: they wait within their group. */
 const TIMEOUT_TYPE = 'acuse.saga.timeout'
 
-/** A message that the bus has twice counts where it was first. */
-const ON_THE_BUS = `(select id, type, stream, key, min(pos) as pos from published group by id, type, stream, key)`
+/** A message that was committed twice counts where it was first. What somebody applied was sent, whatever its relay remembers. */
+const COMMITTED = `(
+  select c.service, c.id, c.type, c.stream, c.key, min(c.pos) as pos,
+    bool_or(c.relayed) or exists (select from applied a where a.message_id = c.id) as sent
+  from committed c group by c.service, c.id, c.type, c.stream, c.key)`
 
-/** What became of the messages: each published one applied once by each group that subscribes it, in its key's order. */
+/** A message that a relay gave up is its dead letter, and no loss. */
+const NOT_REFUSED = `not exists (select from dead d where d.grp = '$relay' and d.id = c.id and d.service = c.service)`
+
+/**
+ * What became of the messages: each committed one applied once by each group that subscribes it, in its key's order. Only the
+ * services' own databases are asked, so that it holds for every transport.
+ */
 export async function checkMessages(audit: Database): Promise<MessagesChecked> {
   const [counts] = await audit.query<{ published: string; applied: string; dead: string }>(
     `select (select count(distinct id) from committed) as published, (select count(*) from applied) as applied,
@@ -39,7 +48,7 @@ export async function checkMessages(audit: Database): Promise<MessagesChecked> {
   const lost = await findLost(audit)
   const duplicated = await findDuplicated(audit)
   const outOfOrder = await findOutOfOrder(audit)
-  const others = [await findUncommitted(audit), await findUnexpected(audit), await findParked(audit)]
+  const others = [await findUnexpected(audit), await findParked(audit)]
   return {
     published: Number(counts?.published ?? 0),
     applied: Number(counts?.applied ?? 0),
@@ -54,23 +63,21 @@ export async function checkMessages(audit: Database): Promise<MessagesChecked> {
 function findUnrelayed(audit: Database): Promise<Finding> {
   return findNone<MessageRow>(
     audit,
-    `select c.service, c.type, c.id, c.key from committed c
-     where not exists (select from published p where p.id = c.id)
-       and not exists (select from dead d where d.id = c.id and d.service = c.service)
-     order by c.at, c.id`,
-    ({ service, ...message }) => `${named(message)} was committed by ${service} and never reached the bus`,
-    'messages that never reached the bus',
+    `select c.service, c.type, c.id, c.key from ${COMMITTED} c where not c.sent and ${NOT_REFUSED} order by c.pos, c.id`,
+    ({ service, ...message }) => `${named(message)} was committed by ${service} and never sent by its relay`,
+    'messages that no relay has sent',
   )
 }
 
 function findLost(audit: Database): Promise<Finding> {
   return findNone<MessageRow>(
     audit,
-    `select s.grp, p.type, p.id, p.key from ${ON_THE_BUS} p
-     join subscription s on s.type = p.type
-     where not exists (select from applied a where a.grp = s.grp and a.message_id = p.id)
-       and not exists (select from dead d where d.grp = s.grp and d.id = p.id)
-     order by p.pos, s.grp`,
+    `select s.grp, c.type, c.id, c.key from ${COMMITTED} c
+     join subscription s on s.type = c.type
+     where c.sent and ${NOT_REFUSED}
+       and not exists (select from applied a where a.grp = s.grp and a.message_id = c.id)
+       and not exists (select from dead d where d.grp = s.grp and d.id = c.id)
+     order by c.pos, s.grp`,
     ({ grp, ...message }) => `${named(message)} was lost: group ${grp} never applied it`,
     'messages that a group never applied',
   )
@@ -93,13 +100,13 @@ function findOutOfOrder(audit: Database): Promise<Finding> {
     `select * from (
        select q.*, lag(q.furthest) over key_order as furthest_before, lag(q.type) over key_order as before_type
        from (
-         select f.grp, p.type, p.id, p.stream, p.key, p.pos, f.seq, max(p.pos) over (
-           partition by f.grp, p.stream, p.key order by f.seq rows between unbounded preceding and current row) as furthest
+         select f.grp, c.service, c.type, c.id, c.stream, c.key, c.pos, f.seq, max(c.pos) over (
+           partition by f.grp, c.service, c.stream, c.key order by f.seq rows between unbounded preceding and current row) as furthest
          from (select grp, message_id, min(seq) as seq from applied group by grp, message_id) f
-         join ${ON_THE_BUS} p on p.id = f.message_id
-         where p.key is not null
+         join ${COMMITTED} c on c.id = f.message_id
+         where c.key is not null
        ) q
-       window key_order as (partition by q.grp, q.stream, q.key order by q.seq)
+       window key_order as (partition by q.grp, q.service, q.stream, q.key order by q.seq)
      ) r where r.pos < r.furthest_before order by r.seq, r.grp`,
     ({ grp, before_type: before, ...message }) =>
       `${named(message)} was applied out of order: group ${grp} had applied a later message of its key already (${before} was the one before it)`,
@@ -107,26 +114,16 @@ function findOutOfOrder(audit: Database): Promise<Finding> {
   )
 }
 
-/** What a rolled-back transaction published must not appear. */
-function findUncommitted(audit: Database): Promise<Finding> {
-  return findNone<MessageRow>(
-    audit,
-    `select p.type, p.id, p.key from ${ON_THE_BUS} p
-     where not exists (select from committed c where c.id = p.id) order by p.pos`,
-    (message) => `${named(message)} is on the bus although no service committed it`,
-    'messages that no service committed',
-  )
-}
-
+/** What a rolled-back transaction published must not appear, nor what a group has not asked for. */
 function findUnexpected(audit: Database): Promise<Finding> {
   return findNone<MessageRow>(
     audit,
     `select a.grp, a.type, a.message_id as id, a.key,
-       case when s.grp is null then 'is not one of its types' else 'is not on the bus' end as reason
+       case when s.grp is null then 'is not one of its types' else 'no service committed' end as reason
      from applied a
      left join subscription s on s.grp = a.grp and s.type = a.type
      where a.type <> '${TIMEOUT_TYPE}'
-       and (s.grp is null or not exists (select from published p where p.id = a.message_id))
+       and (s.grp is null or not exists (select from committed c where c.id = a.message_id))
      order by a.seq, a.grp`,
     ({ grp, reason, ...message }) => `group ${grp} applied ${named(message)}, which ${reason}`,
     'messages applied that should not have been',

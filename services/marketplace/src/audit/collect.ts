@@ -2,19 +2,18 @@ import type { LedgerReport } from '@acuse-services/gateway'
 
 import type { RunDatabases } from '../database/run-databases.ts'
 import { copyRows, insertRows } from './copy-rows.ts'
+import { RELAYED } from './relayed.ts'
 import { SUBSCRIPTIONS } from './subscriptions.ts'
 
 const SERVICES = ['orders', 'inventory', 'payments'] as const
 
-const MESSAGES = `select l.pos, l.id, l.type, s.name as stream, l.key, l.at
+const COMMITTED = `select l.pos, l.id, l.type, s.name as stream, l.key, l.at, ${RELAYED} as relayed
   from acuse.log l join acuse.stream s on s.id = l.part / 1024`
 
-/** Brings what services, bus and gateway have into the audit's tables. What was there of it before is replaced. */
+/** Brings what services and gateway have into the audit's tables. What was there of it before is replaced. */
 export async function collect(databases: RunDatabases, ledger: LedgerReport): Promise<void> {
-  const { audit, bus, inventory, orders, payments } = databases
-  await audit.query(
-    'truncate committed, published, applied, dead, parked, subscription, ordered, booked, charge, refund, stock',
-  )
+  const { audit, inventory, orders, payments } = databases
+  await audit.query('truncate committed, applied, dead, parked, subscription, ordered, booked, charge, refund, stock')
   await insertRows(
     audit,
     'subscription',
@@ -23,7 +22,7 @@ export async function collect(databases: RunDatabases, ledger: LedgerReport): Pr
   for (const service of SERVICES) {
     const from = databases[service]
     const named = `'${service}' as service`
-    await copyRows(from, `select ${named}, m.* from (${MESSAGES}) m`, audit, 'committed')
+    await copyRows(from, `select ${named}, m.* from (${COMMITTED}) m`, audit, 'committed')
     await copyRows(from, `select ${named}, a.* from applied a`, audit, 'applied')
     await copyRows(
       from,
@@ -41,8 +40,6 @@ export async function collect(databases: RunDatabases, ledger: LedgerReport): Pr
       'parked',
     )
   }
-  // The bus last: what services had committed before is there then, if it ever gets there.
-  await copyRows(bus, MESSAGES, audit, 'published')
   await copyRows(orders, ORDERED, audit, 'ordered')
   await copyRows(payments, 'select order_id, charged_cents, refunded_cents from payments', audit, 'booked')
   await copyRows(inventory, 'select sku, initial, available, reserved, sold from stock', audit, 'stock')

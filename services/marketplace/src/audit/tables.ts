@@ -1,14 +1,14 @@
 /**
- * The audit's own tables. What the services, the bus and the gateway have is copied here first, so that every question is
+ * The audit's own tables. What the services and the gateway have is copied here first, so that every question is
  * one statement over plain tables, and a test can plant each kind of error by hand.
  */
 export const AUDIT_TABLES: string = `
-  -- What services committed: their own logs, the outboxes. A scheduled message is there from its time on.
+  -- What services committed: their own logs, the outboxes. A scheduled message is there from its time on. Positions are the order
+  -- of the commits of a key, and a service's own; relayed says that the transport has confirmed it, whichever it is.
   create table committed (
-    service text not null, id text not null, type text not null, stream text not null, key text, at timestamptz not null
+    service text not null, pos bigint not null, id text not null, type text not null, stream text not null, key text,
+    at timestamptz not null, relayed boolean not null
   );
-  -- What reached the bus; its positions are the order. A message may be there twice: relays send at least once.
-  create table published (pos bigint not null, id text not null, type text not null, stream text not null, key text);
   -- What groups applied, each row written in the effect's own transaction. No unique index anywhere: it would hide doubles.
   create table applied (
     service text not null, seq bigint not null, grp text not null, message_id text not null, type text not null,

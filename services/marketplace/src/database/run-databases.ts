@@ -3,8 +3,8 @@ import type { EmbeddedServer } from '@acuse/postgres/embedded'
 import { openDatabase } from './database.ts'
 import type { Database } from './database.ts'
 
-/** One for each service, the bus between them, and one for the audit. */
-export const PURPOSES = ['orders', 'inventory', 'payments', 'bus', 'audit'] as const
+/** One for each service, and one for the audit. */
+const PURPOSES = ['orders', 'inventory', 'payments', 'audit'] as const
 export type Purpose = (typeof PURPOSES)[number]
 export type RunDatabases = Readonly<Record<Purpose, Database>>
 
@@ -14,6 +14,8 @@ const RUN_LOCK = 4_000_100
 /** The databases of one run, and the lock that keeps other runs out of the folder. */
 export interface OpenedDatabases {
   databases: RunDatabases
+  /** Makes the one between the services, where that is what the transport is. Gives its address. */
+  createBus: () => Promise<string>
   /** Takes the lock again after the server was restarted. Rejects if another run has it. */
   lockAgain: () => Promise<void>
   close: () => Promise<void>
@@ -39,7 +41,7 @@ export async function createRunDatabases(server: EmbeddedServer, runId: string):
   }
   try {
     await lockAgain()
-    const purposes = PURPOSES.join('|')
+    const purposes = [...PURPOSES, 'bus'].join('|')
     const earlier = await admin.query<{ name: string }>(
       `select quote_ident(datname) as name from pg_database where datname ~ '^(${purposes})_[0-9a-z]+$'`,
     )
@@ -51,7 +53,8 @@ export async function createRunDatabases(server: EmbeddedServer, runId: string):
       databases[purpose] = database
     }
     // Each purpose was given its database just now.
-    return { databases: databases as RunDatabases, lockAgain, close }
+    const createBus = (): Promise<string> => server.createDatabase(`bus_${runId}`)
+    return { databases: databases as RunDatabases, createBus, lockAgain, close }
   } catch (error) {
     await close()
     throw error

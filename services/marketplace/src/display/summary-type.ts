@@ -1,5 +1,7 @@
 /** What a run of the marketplace came to. Money in pence, times in milliseconds unless the name says otherwise. */
 export interface Summary {
+  /** What was between the services, as people call it. */
+  transport: string
   orders: {
     total: number
     confirmed: number

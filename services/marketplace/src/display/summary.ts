@@ -60,6 +60,7 @@ function messages(summary: Summary, paint: Paint): string[] {
   const proof = `${grouped(correctness.lost)} lost, ${grouped(correctness.duplicated)} duplicated, ${grouped(correctness.outOfOrder)} out of order`
   return [
     paint('bold', 'Messages'),
+    row('transport', summary.transport),
     row('published', grouped(sent.published)),
     row('applied', `${grouped(sent.applied)}${rate}`),
     row('failures', `${counted(summary.retries, 'retry', 'retries')}, ${counted(summary.deadLetters, 'dead letter')}`),

@@ -17,6 +17,15 @@ export interface Victim {
   thaw: () => void
 }
 
+/** A broker that faults happen to. Its methods settle when it is so. */
+export interface BrokenBroker {
+  readonly name: string
+  kill: () => Promise<void>
+  start: () => Promise<void>
+  freeze: () => Promise<void>
+  thaw: () => Promise<void>
+}
+
 /** From the first up to the second. */
 export type Range = readonly [low: number, high: number]
 
@@ -26,12 +35,16 @@ export interface FaultsOptions {
   killEveryMs?: Range
   /** Default 5 to 10 s. */
   otherEveryMs?: Range
+  /** Default 4 to 8 s. */
+  brokerEveryMs?: Range
   /** The processes of each service. One is left alone while no other of its service is up. */
   services: readonly (readonly Victim[])[]
   gateway: Victim
   /** An outage of the gateway: for so long it answers nothing but 503. */
   gatewayOutage: (ms: number) => Promise<void>
   restartDatabase: () => Promise<void>
+  /** What is between the services, where it is there to be broken. */
+  broker: BrokenBroker | null
   /** Whether it is time for the one restart of the database. */
   databaseIsDue: () => boolean
   /** Told of each fault as it happens. */
@@ -59,6 +72,10 @@ export interface FaultCounts {
  */
 const KILL_EVERY_MS: Range = [3_000, 7_000]
 const OTHER_EVERY_MS: Range = [5_000, 10_000]
+/** From the end of one fault of the broker to the next: it takes some seconds to come back, and then all have to go on. */
+const BROKER_EVERY_MS: Range = [4_000, 8_000]
+/** A broker that does not come back is started so often. Nothing can be told of a run without one. */
+const BROKER_STARTS = 3
 /** How long a killed service stays away: less than it takes to start, or long enough for others to take over its work. */
 const AWAY_MS: Range = [50, 1_500]
 /** How long a frozen one is: the others have heard nothing from it by then, and may have taken its work. */
@@ -71,8 +88,8 @@ const LOOK_MS = 100
 
 /** Lets faults happen, in an order that the seed decides, until it is stopped. */
 export function startFaults(options: FaultsOptions): Faults {
-  const { seed, services, gateway, onFault, onFailed } = options
-  const { killEveryMs = KILL_EVERY_MS, otherEveryMs = OTHER_EVERY_MS } = options
+  const { seed, services, gateway, broker, onFault, onFailed } = options
+  const { killEveryMs = KILL_EVERY_MS, otherEveryMs = OTHER_EVERY_MS, brokerEveryMs = BROKER_EVERY_MS } = options
   const counts: FaultCounts = { total: 0, kills: 0, restarts: 0 }
   const stopping = new AbortController()
   /** Victims something is being done to: nothing else happens to them meanwhile. */
@@ -183,7 +200,41 @@ export function startFaults(options: FaultsOptions): Faults {
     counts.restarts += 1
   }
 
-  const running = [kills(), others(), database().catch(onFailed)]
+  const killBroker = async (victim: BrokenBroker, awayMs: number): Promise<void> => {
+    happen(`killed ${victim.name}`)
+    counts.kills += 1
+    await victim.kill()
+    await pause(awayMs)
+    for (let left = BROKER_STARTS - 1; ; left -= 1) {
+      try {
+        await victim.start()
+        counts.restarts += 1
+        return
+      } catch (error) {
+        if (left === 0) throw error
+        onFailed(error)
+      }
+    }
+  }
+  const freezeBroker = async (victim: BrokenBroker, ms: number): Promise<void> => {
+    happen(`froze ${victim.name} for ${Math.round(ms)} ms`)
+    await victim.freeze()
+    await pause(ms)
+    await victim.thaw()
+  }
+  const brokers = async (): Promise<void> => {
+    if (broker === null) return
+    const random = createRandom(seed, 'broker')
+    // In turn, so that also a short run has both.
+    for (let killed = true; ; killed = !killed) {
+      await pause(random.between(...brokerEveryMs))
+      if (stopping.signal.aborted) return
+      const ms = random.between(...(killed ? AWAY_MS : FROZEN_MS))
+      await (killed ? killBroker(broker, ms) : freezeBroker(broker, ms)).catch(onFailed)
+    }
+  }
+
+  const running = [kills(), others(), brokers(), database().catch(onFailed)]
   return {
     counts,
     async stop() {

@@ -16,6 +16,8 @@ import type { Options } from '../options.ts'
 import { noCounts } from '../processes/counts.ts'
 import type { Counts } from '../processes/counts.ts'
 import type { KeptService } from '../processes/kept-service.ts'
+import { openTransport } from '../transport/open-transport.ts'
+import type { RunTransport } from '../transport/open-transport.ts'
 import type { Closing } from './closing.ts'
 import { seedStock } from './seed-stock.ts'
 import { describeServices } from './start-services.ts'
@@ -26,6 +28,7 @@ import type { Voice } from './voice.ts'
 export interface Marketplace {
   server: EmbeddedServer
   databases: RunDatabases
+  transport: RunTransport
   /** Restarts the server under everybody's feet. */
   restartDatabase: () => Promise<void>
   services: Services
@@ -70,14 +73,27 @@ export async function openMarketplace(
   closing.add('PostgreSQL', () => server.stop())
   signal.throwIfAborted()
 
-  const { databases, lockAgain, close } = await createRunDatabases(server, Date.now().toString(36))
+  const { databases, createBus, lockAgain, close } = await createRunDatabases(server, Date.now().toString(36))
   closing.add('the databases', close)
   await databases.audit.query(AUDIT_TABLES)
   // Only now: until the databases were had, this folder may have been another run's.
   await rm(join(folder, 'gateway-journal.jsonl'), { force: true })
 
+  const transport = await openTransport({ ...options, createBus, say: voice.say })
+  const { broker } = transport
+  if (broker !== null) closing.add(broker.name, () => broker[Symbol.asyncDispose]())
+  signal.throwIfAborted()
+
   const counts = noCounts()
-  const services = await describeServices({ databases, folder, seed, faults: options.faults, counts, note: voice.say })
+  const services = await describeServices({
+    databases,
+    transportUrl: transport.url,
+    folder,
+    seed,
+    faults: options.faults,
+    counts,
+    note: voice.say,
+  })
   closing.add('the services', () => stopServices(services))
   // For an end in which nothing can be waited for; where all was closed nobody is left to be killed.
   process.on('exit', () => services.all.forEach((service) => service.killNow()))
@@ -102,7 +118,7 @@ export async function openMarketplace(
     await server.restart('fast')
     await lockAgain()
   }
-  return { server, databases, restartDatabase, services, counts, orders: plan.orders, complete }
+  return { server, databases, transport, restartDatabase, services, counts, orders: plan.orders, complete }
 }
 
 // Whoever asks ends first, then whoever is asked; the gateway last.

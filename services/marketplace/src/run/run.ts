@@ -35,6 +35,8 @@ export async function run(options: Options, { output, json }: RunOutputs, interr
     if (!options.once) {
       for (const [purpose, { url }] of Object.entries(marketplace.databases))
         voice.say(`  ${purpose.padEnd(18)} ${url}`)
+      // One that was named is known to whoever named it, password and all.
+      if (options.transportUrl === null) voice.say(`  ${'bus'.padEnd(18)} ${marketplace.transport.url}`)
       voice.say('\nAll services stay up. Ctrl-C ends them.')
       if (!interrupted.aborted) await once(interrupted, 'abort')
     }

@@ -113,7 +113,7 @@ export async function sendOrders(
 
 function beginFaults(
   { seed }: Options,
-  { services, orders, restartDatabase }: Marketplace,
+  { services, orders, transport, restartDatabase }: Marketplace,
   placed: () => number,
   voice: Voice,
 ): Faults {
@@ -123,6 +123,7 @@ function beginFaults(
     gateway: services.gateway,
     gatewayOutage: (ms) => gatewayOutage(services.gateway.url, ms),
     restartDatabase,
+    broker: transport.broker,
     databaseIsDue: () => placed() >= orders / 2,
     onFault: (what) => voice.say(`fault: ${what}`),
     onFailed: (error) => voice.say(`a fault did not go as meant: ${messageOf(error)}`),

@@ -11,6 +11,8 @@ import { GATEWAY_BEHAVIOUR } from './gateway-control.ts'
 
 export interface ServicesOptions {
   databases: RunDatabases
+  /** What the services reach each other by. */
+  transportUrl: string
   folder: string
   seed: number
   faults: boolean
@@ -43,7 +45,7 @@ const LEASE_MS = 3_000
 
 /** Describes the services' processes, on ports of their own; none is started. */
 export async function describeServices(options: ServicesOptions): Promise<Services> {
-  const { databases, folder, seed, faults, counts, note } = options
+  const { databases, transportUrl, folder, seed, faults, counts, note } = options
   const taken = new Set<number>()
   const describe = async (
     name: string,
@@ -66,7 +68,7 @@ export async function describeServices(options: ServicesOptions): Promise<Servic
   const databaseOf = (service: 'orders' | 'inventory' | 'payments'): Record<string, string> => ({
     DATABASE_URL: databases[service].url,
     LEASE_MS: String(LEASE_MS),
-    TRANSPORT_URL: databases.bus.url,
+    TRANSPORT_URL: transportUrl,
   })
 
   const gateway = await describe('gateway', 'gateway', {

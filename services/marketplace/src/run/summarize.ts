@@ -8,7 +8,7 @@ import type { Sent } from './send-orders.ts'
 
 /** Audits a run that has come to rest, and says what it came to. */
 export async function summarize(
-  { databases, services, counts }: Marketplace,
+  { databases, transport, services, counts }: Marketplace,
   sent: Sent,
   note: (text: string) => void,
 ): Promise<Summary> {
@@ -18,6 +18,7 @@ export async function summarize(
   const problems = [...sent.problems, ...found]
   return {
     ...audited,
+    transport: transport.title,
     rejectedLines: sent.rejectedLines,
     retries: counts.retries,
     faults: { kills: sent.faults.kills, restarts: sent.faults.restarts },

@@ -1,3 +1,4 @@
+import { REFUSED, RELAYED } from '../audit/relayed.ts'
 import { SUBSCRIPTIONS } from '../audit/subscriptions.ts'
 import type { RunDatabases } from '../database/run-databases.ts'
 import { counted } from '../display/numbers.ts'
@@ -21,26 +22,28 @@ export async function readUnsettled(databases: RunDatabases): Promise<string[]> 
 }
 
 async function readUnrelayed(databases: RunDatabases): Promise<string[]> {
-  let committed = 0
+  let unrelayed = 0
   for (const service of SERVICES) {
     const [row] = await databases[service].query<{ count: number }>(
-      `select ((select count(*) from acuse.log) - (select count(*) from acuse.dead_letter d
-         join acuse.inbox_group g on g.id = d.grp where g.name = '$relay'))::int as count`,
+      `select count(*)::int as count from acuse.log l where not ${RELAYED}`,
     )
-    committed += row?.count ?? 0
+    unrelayed += row?.count ?? 0
   }
-  const [bus] = await databases.bus.query<{ count: number }>('select count(distinct id)::int as count from acuse.log')
-  const missing = committed - (bus?.count ?? 0)
-  return missing > 0 ? [`${counted(missing, 'message')} not yet on the bus`] : []
+  return unrelayed > 0 ? [`${counted(unrelayed, 'message')} not yet relayed`] : []
 }
 
-async function readUnapplied({ bus, ...databases }: RunDatabases): Promise<string[]> {
-  const published = await bus.query<{ type: string; count: number }>(
-    'select type, count(distinct id)::int as count from acuse.log group by type',
-  )
+async function readUnapplied(databases: RunDatabases): Promise<string[]> {
+  const sent: { type: string; count: number }[] = []
+  for (const service of SERVICES) {
+    sent.push(
+      ...(await databases[service].query<{ type: string; count: number }>(
+        `select l.type, count(distinct l.id)::int as count from acuse.log l where not ${REFUSED} group by l.type`,
+      )),
+    )
+  }
   const found: string[] = []
   for (const { service, grp, types } of SUBSCRIPTIONS) {
-    const expected = published.filter(({ type }) => types.includes(type)).reduce((sum, { count }) => sum + count, 0)
+    const expected = sent.filter(({ type }) => types.includes(type)).reduce((sum, { count }) => sum + count, 0)
     const [row] = await databases[service].query<{ count: number }>(
       `select ((select count(distinct message_id) from applied where grp = $1 and type = any ($2))
          + (select count(*) from acuse.dead_letter d join acuse.inbox_group g on g.id = d.grp

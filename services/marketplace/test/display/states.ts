@@ -16,6 +16,7 @@ export const busy: ProgressState = {
 }
 
 export const good: Summary = {
+  transport: 'RabbitMQ 4.0.5',
   orders: {
     total: 2_000,
     confirmed: 1_639,

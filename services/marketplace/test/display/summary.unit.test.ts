@@ -20,6 +20,7 @@ test('a run in which all is well', () => {
       input              18 lines could not be used
 
     Messages
+      transport          RabbitMQ 4.0.5
       published          11,250
       applied            18,400 (199/s)
       failures           310 retries, 0 dead letters
@@ -59,6 +60,7 @@ test('a run in which something is wrong', () => {
       input              18 lines could not be used
 
     Messages
+      transport          RabbitMQ 4.0.5
       published          11,250
       applied            18,400 (199/s)
       failures           310 retries, 0 dead letters

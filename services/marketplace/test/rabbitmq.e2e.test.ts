@@ -1,0 +1,28 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { beforeAll, expect, test } from 'vitest'
+
+import { expectAllGone, expectAllWell } from './all-is-well.ts'
+import { build, startMarketplace, summaryOf, temporaryFolder } from './marketplace-process.ts'
+
+beforeAll(build)
+
+test(
+  'over RabbitMQ all is just as well, with services and the broker killed and frozen',
+  { timeout: 600_000 },
+  async () => {
+    const folder = await temporaryFolder()
+    const args = ['--once', '--faults', '--orders', '60', '--seed', '7', '--json', '--folder', folder]
+    const { code, stdout, stderr } = await startMarketplace('--transport', 'rabbitmq', ...args).ended
+    const summary = summaryOf(stdout)
+    expectAllWell(summary, 60)
+    expect(code).toBe(0)
+    expect(summary.transport).toMatch(/^RabbitMQ 4\.0\.\d+$/)
+    expect(stderr).toContain('fault: killed RabbitMQ 4.0')
+    expect(stderr).toContain('fault: froze RabbitMQ 4.0')
+    expect(summary.faults.kills).toBeGreaterThanOrEqual(2)
+    await expectAllGone(summary, folder)
+    expect(await readdir(join(folder, 'broker'))).toEqual([])
+  },
+)
