@@ -7,6 +7,7 @@ import { workspacesOf, type Workspace } from './lib/workspaces.ts'
 const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
   'packages/core': [],
   'packages/postgres': ['@acuse/core'],
+  'packages/nats': ['@acuse/core'],
   'packages/rabbitmq': ['@acuse/core'],
   'packages/redis': ['@acuse/core'],
   'packages/testing': ['@acuse/core'],

@@ -4,10 +4,11 @@ import { cacheFolder } from './cache.ts'
 import { installOnHost, missingPackages, type HostProgram } from './host-packages.ts'
 import { makeRoot } from './debian/make-root.ts'
 import { installKafka, kafkaName, kafkaVersion } from './kafka/install.ts'
+import { installNats, natsName, newestNats } from './nats/install.ts'
 import { packagesOf, rootName, type Suite } from './debian/suites.ts'
 
 /** What is installed as one. */
-export type Installation = Suite | 'kafka'
+export type Installation = Suite | 'kafka' | 'nats'
 
 /** Something of the cache that can be installed. */
 interface Installable {
@@ -47,14 +48,23 @@ const kafka: Installable = {
   install: installKafka,
 }
 
+const nats: Installable = {
+  name: newestNats,
+  contains: 'its program, built by Go',
+  folder: join(cacheFolder(), natsName),
+  programs: [],
+  install: installNats,
+}
+
 const installables: Readonly<Record<Installation, Installable>> = {
   bookworm: debianRoot('bookworm'),
   trixie: debianRoot('trixie'),
   kafka,
+  nats,
 }
 
 /** All there are. */
-export const installations: readonly Installation[] = ['bookworm', 'trixie', 'kafka']
+export const installations: readonly Installation[] = ['bookworm', 'trixie', 'kafka', 'nats']
 
 /** Where one is, or will be. */
 export function placeOf(installation: Installation): { readonly name: string; readonly folder: string } {

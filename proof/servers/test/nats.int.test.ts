@@ -3,7 +3,7 @@ import { testServer } from './contract.ts'
 import { askNats } from './nats-request.ts'
 import { assertContains } from './support.ts'
 
-const releases: readonly NatsRelease[] = ['2.9', '2.10']
+const releases: readonly NatsRelease[] = ['2.9', '2.10', '2.15']
 
 for (const release of releases) {
   testServer({

@@ -3,10 +3,12 @@ import { rootOf, type Suite } from '../debian/suites.ts'
 import { dataFolder } from '../jail.ts'
 import { freePort, host } from '../ports.ts'
 import { newFolder, Server, started, type ServerKind, type ServerOptions } from '../server.ts'
+import { natsFolder } from './install.ts'
 
-export type NatsRelease = '2.9' | '2.10'
+/** Debian's two, and the newest. */
+export type NatsRelease = '2.9' | '2.10' | '2.15'
 
-const suiteOf: Readonly<Record<NatsRelease, Suite>> = { '2.9': 'bookworm', '2.10': 'trixie' }
+const suiteOf: Readonly<Record<Exclude<NatsRelease, '2.15'>, Suite>> = { '2.9': 'bookworm', '2.10': 'trixie' }
 
 export interface NatsOptions extends ServerOptions {
   readonly release: NatsRelease
@@ -54,8 +56,7 @@ export async function natsKind(options: NatsOptions, monitoringPort: number): Pr
     name: `NATS ${release}`,
     port,
     url: `nats://${host}:${port}`,
-    root: rootOf(suiteOf[release]),
-    command: ['nats-server', '--config', `${dataFolder}/nats.conf`],
+    ...programOf(release),
     files: {
       'nats.conf': [
         `listen: "${host}:${port}"`,
@@ -70,6 +71,12 @@ export async function natsKind(options: NatsOptions, monitoringPort: number): Pr
     },
     ready: async () => await greet(port),
   }
+}
+
+function programOf(release: NatsRelease): Pick<ServerKind, 'root' | 'folders' | 'command'> {
+  const settings = ['--config', `${dataFolder}/nats.conf`]
+  if (release !== '2.15') return { root: rootOf(suiteOf[release]), command: ['nats-server', ...settings] }
+  return { root: '/', folders: { nats: natsFolder() }, command: ['/mnt/nats/nats-server', ...settings] }
 }
 
 /** The server speaks first: INFO and a line of JSON. */

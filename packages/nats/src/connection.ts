@@ -1,0 +1,215 @@
+import { AcuseError, type Clock, ConfigurationError, messageOf, pause } from '@acuse/core'
+import {
+  type Authenticator,
+  connect,
+  type ConnectionOptions as ClientOptions,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  type NodeConnectionOptions,
+} from '@nats-io/transport-node'
+
+const connectTimeoutMs = 10_000
+const closeWithinMs = 1_000
+const requestTimeoutMs = 5_000
+const reconnectEveryMs = 200
+/** A server that has given no sign of life for two of these is given up. */
+const pingEveryMs = 5_000
+/** Before 2.10 a consumer has one filter, and a stream has no metadata. */
+const oldest = [2, 10] as const
+
+export interface ConnectionOptions {
+  /** One server, or several with commas between them. */
+  readonly url: string
+  readonly tls: NodeConnectionOptions['tls'] | undefined
+  readonly authenticator: Authenticator | undefined
+  /** As the server's list of connections shows it. */
+  readonly name: string
+  readonly clock: Clock
+  readonly onError: (error: AcuseError) => void
+}
+
+/** Told when the connection breaks, and when it is back. */
+export interface ConnectionListener {
+  readonly onLost: () => void
+  readonly onBack: () => void
+}
+
+/** A connection that comes back by itself. */
+export interface Connection {
+  readonly client: NatsConnection
+  /** Whether it is there at the moment. */
+  readonly connected: boolean
+  /** The most bytes that a message may have, headers included. */
+  readonly maxPayloadBytes: number
+  /** Rejects at once when the connection breaks, and after 5 s without an answer. */
+  request(subject: string, payload: Uint8Array | string, headers?: MsgHdrs): Promise<Msg>
+  /** Resolves when it is there, at once where it is, and when `signal` aborts. */
+  whenConnected(signal: AbortSignal): Promise<void>
+  /** Gives what stops it. */
+  listen(listener: ConnectionListener): () => void
+  close(): Promise<void>
+}
+
+/** Throws `ACUSE_TRANSPORT_UNAVAILABLE` while the server cannot be reached, and `ACUSE_CONFIGURATION` for one that is too old. */
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  const { name, tls, authenticator, clock, onError } = options
+  const { servers, secure, credentials, hosts } = addressesOf(options.url)
+  const client = await connect({
+    ...credentials,
+    ...(tls !== undefined || secure ? { tls: tls ?? {} } : {}),
+    ...(authenticator === undefined ? {} : { authenticator }),
+    servers,
+    name,
+    timeout: connectTimeoutMs,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: reconnectEveryMs,
+    pingInterval: pingEveryMs,
+    // What a user may do can be mended while it runs: it goes on trying.
+    ignoreAuthErrorAbort: true,
+    // A stack for each message costs more than sending it.
+    noAsyncTraces: true,
+  }).catch((cause: unknown) => {
+    throw unreachable(hosts, cause)
+  })
+  try {
+    checkServer(hosts, client)
+    return new ClientConnection({ client, hosts, clock, onError })
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}
+
+interface Parts {
+  readonly client: NatsConnection
+  readonly hosts: string
+  readonly clock: Clock
+  readonly onError: (error: AcuseError) => void
+}
+
+class ClientConnection implements Connection {
+  readonly client: NatsConnection
+  readonly #parts: Parts
+  readonly #listeners = new Set<ConnectionListener>()
+  readonly #pending = new Set<(error: Error) => void>()
+  #connected = true
+
+  constructor(parts: Parts) {
+    this.client = parts.client
+    this.#parts = parts
+    void this.#watch()
+  }
+
+  get connected(): boolean {
+    return this.#connected && !this.client.isClosed()
+  }
+
+  get maxPayloadBytes(): number {
+    return this.client.info?.max_payload ?? 0
+  }
+
+  request(subject: string, payload: Uint8Array | string, headers?: MsgHdrs): Promise<Msg> {
+    if (!this.connected) return Promise.reject(this.#lost())
+    return new Promise((resolve, reject) => {
+      this.#pending.add(reject)
+      const options = { timeout: requestTimeoutMs, ...(headers === undefined ? {} : { headers }) }
+      this.client
+        .request(subject, payload, options)
+        .then(resolve, reject)
+        .finally(() => this.#pending.delete(reject))
+    })
+  }
+
+  whenConnected(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.connected || signal.aborted) return resolve()
+      const finish = (): void => {
+        stop()
+        signal.removeEventListener('abort', finish)
+        resolve()
+      }
+      const stop = this.listen({ onLost: () => undefined, onBack: finish })
+      signal.addEventListener('abort', finish, { once: true })
+    })
+  }
+
+  listen(listener: ConnectionListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear()
+    // A server that does not answer is not waited for.
+    await Promise.race([this.client.close().catch(() => undefined), pause(this.#parts.clock, closeWithinMs)])
+  }
+
+  async #watch(): Promise<void> {
+    const { hosts, onError } = this.#parts
+    for await (const status of this.client.status()) {
+      if (status.type === 'disconnect' && !this.client.isClosed()) {
+        this.#connected = false
+        onError(unreachable(hosts, new Error('the connection broke')))
+        for (const reject of this.#pending) reject(this.#lost())
+        for (const { onLost } of [...this.#listeners]) onLost()
+      } else if (status.type === 'reconnect') {
+        this.#connected = true
+        for (const { onBack } of [...this.#listeners]) onBack()
+      } else if (status.type === 'error') {
+        onError(unreachable(hosts, status.error))
+      }
+    }
+  }
+
+  #lost(): AcuseError {
+    return unreachable(this.#parts.hosts, new Error('there is no connection'))
+  }
+}
+
+interface Addresses {
+  readonly servers: string[]
+  readonly secure: boolean
+  readonly credentials: Pick<ClientOptions, 'user' | 'pass' | 'token'>
+  /** Without what is secret. */
+  readonly hosts: string
+}
+
+function addressesOf(url: string): Addresses {
+  const addresses = url.split(',').map((each) => addressOf(each.trim()))
+  const [first] = addresses
+  const user = decodeURIComponent(first?.username ?? '')
+  const pass = decodeURIComponent(first?.password ?? '')
+  return {
+    servers: addresses.map(({ host }) => host),
+    secure: addresses.some(({ protocol }) => protocol === 'tls:'),
+    // As NATS' own tools read an address: a name alone is a token.
+    credentials: user === '' ? {} : pass === '' ? { token: user } : { user, pass },
+    hosts: addresses.map(({ host }) => host).join(','),
+  }
+}
+
+function addressOf(url: string): URL {
+  if (!URL.canParse(url)) {
+    throw new ConfigurationError(
+      'nats: the address is no URL: give nats://user:password@host:4222, or several with commas.',
+    )
+  }
+  const address = new URL(url)
+  if (address.protocol !== 'nats:' && address.protocol !== 'tls:') {
+    throw new ConfigurationError(`nats: the address begins with ${address.protocol}//; it must be nats:// or tls://.`)
+  }
+  return address
+}
+
+function checkServer(hosts: string, { info }: NatsConnection): void {
+  const version = info?.version ?? '0'
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return
+  throw new ConfigurationError(`nats ${hosts}: the server is NATS ${version}; ${oldest.join('.')} or newer is needed.`)
+}
+
+function unreachable(hosts: string, cause: unknown): AcuseError {
+  const text = `nats ${hosts}: ${messageOf(cause)}; it is tried again.`
+  return new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text, { cause })
+}

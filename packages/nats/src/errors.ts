@@ -1,0 +1,28 @@
+import { AcuseError, type ErrorCode, messageOf } from '@acuse/core'
+import { JetStreamApiError } from '@nats-io/jetstream'
+
+/** Codes of JetStream's API that ask for an answer of their own. */
+export const apiCodes = {
+  consumerNotFound: 10_014,
+  noMessageFound: 10_037,
+  messageTooLarge: 10_054,
+  nameInUse: 10_058,
+  streamNotFound: 10_059,
+  wrongLastSequence: 10_071,
+  /** The same from a server that does not say which was the last. */
+  wrongLastSequenceUnknown: 10_164,
+} as const
+
+export function apiCodeOf(error: unknown): number | undefined {
+  return error instanceof JetStreamApiError ? error.code : undefined
+}
+
+/** What the server or the client said, as an error that says to what it happened. */
+export function asAcuseError(
+  error: unknown,
+  what: string,
+  code: ErrorCode = 'ACUSE_TRANSPORT_UNAVAILABLE',
+): AcuseError {
+  if (error instanceof AcuseError) return error
+  return new AcuseError(code, `${what}: ${messageOf(error)}; it is tried again.`, { cause: error })
+}

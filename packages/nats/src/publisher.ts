@@ -1,0 +1,99 @@
+import {
+  AcuseError,
+  ConfigurationError,
+  type ErrorCode,
+  messageOf,
+  type PublishResult,
+  type SourceStream,
+  type WireMessage,
+} from '@acuse/core'
+import { PubHeaders } from '@nats-io/jetstream'
+import { RequestError } from '@nats-io/transport-node'
+import { store } from './api.ts'
+import type { Connection } from './connection.ts'
+import { apiCodeOf, apiCodes } from './errors.ts'
+import { streamNameOf, subjectOf } from './topology.ts'
+import { headersOf, partitionOf, payloadBytes } from './wire.ts'
+
+export interface PublisherOptions {
+  readonly connection: Connection
+  /** Makes the stream, or checks the one that is there. */
+  readonly ensure: (stream: SourceStream) => Promise<unknown>
+}
+
+/** The most that publish headers of JetStream add to a message's own. */
+const expectedStreamBytes = 128
+
+/** Publishes to JetStream, never beside it: what the stream has not acked is not delivered. */
+export class Publisher {
+  readonly #options: PublisherOptions
+  readonly #ensured = new Map<string, Promise<unknown>>()
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+  }
+
+  async send(message: WireMessage): Promise<PublishResult> {
+    const { connection } = this.#options
+    if (!connection.connected) return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, 'there is no connection to NATS')
+    try {
+      return await this.#send(message)
+    } catch (error) {
+      return this.#understand(message, error)
+    }
+  }
+
+  async #send(message: WireMessage): Promise<PublishResult> {
+    const { connection } = this.#options
+    const { stream, partitions, priority, type, body } = message
+    if (partitions === undefined) {
+      throw new ConfigurationError(
+        `message ${type} ${message.id} does not say how many partitions stream ${stream} has.`,
+      )
+    }
+    await this.#ensure({ name: stream, partitions })
+    const headers = headersOf(message)
+    const bytes = payloadBytes(headers, body) + expectedStreamBytes
+    if (bytes > connection.maxPayloadBytes) {
+      const text = `it has ${bytes} bytes with its headers, and the server takes ${connection.maxPayloadBytes} (max_payload)`
+      return failed('ACUSE_MESSAGE_TOO_LARGE', message, text)
+    }
+    // Another stream that took the subject first would confirm it, and no group would read it there.
+    headers.set(PubHeaders.ExpectedStreamHdr, streamNameOf(stream))
+    const subject = subjectOf(stream, partitionOf(message, partitions), priority, type)
+    // A stream that has it already, by its id, says so, and has it once.
+    if ((await store(connection, subject, body, headers)) === undefined)
+      return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, 'the answer to it is no ack')
+    return { state: 'delivered' }
+  }
+
+  #ensure(stream: SourceStream): Promise<unknown> {
+    const name = `${stream.name} ${stream.partitions}`
+    const known = this.#ensured.get(name)
+    if (known !== undefined) return known
+    const ensuring = this.#options.ensure(stream)
+    this.#ensured.set(name, ensuring)
+    ensuring.catch(() => this.#ensured.delete(name))
+    return ensuring
+  }
+
+  #understand(message: WireMessage, error: unknown): PublishResult {
+    if (error instanceof AcuseError) return { state: 'failed', error }
+    if (apiCodeOf(error) === apiCodes.messageTooLarge) {
+      const text = `it is larger than its stream takes (max_msg_size of ${streamNameOf(message.stream)})`
+      return failed('ACUSE_MESSAGE_TOO_LARGE', message, text, error)
+    }
+    if (error instanceof RequestError && error.isNoResponders()) {
+      // It is made again before the next one; whoever reads it says that it was gone.
+      this.#ensured.delete(`${message.stream} ${message.partitions}`)
+      const text = `nobody took it: the stream ${streamNameOf(message.stream)} is gone, or JetStream is off`
+      return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, text, error)
+    }
+    const text = apiCodeOf(error) === undefined ? '' : `${streamNameOf(message.stream)} refused it: `
+    return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, `${text}${messageOf(error)}; it is sent again`, error)
+  }
+}
+
+function failed(code: ErrorCode, { type, id }: WireMessage, why: string, cause?: unknown): PublishResult {
+  return { state: 'failed', error: new AcuseError(code, `message ${type} ${id}: ${why}.`, { cause }) }
+}

@@ -1,0 +1,3 @@
+import { testRelease } from './release.ts'
+
+testRelease('2.10')
