@@ -6,6 +6,7 @@ import { workspacesOf, type Workspace } from './lib/workspaces.ts'
 /** What the sources of a package may import from this repository. Anything not listed may import nothing of it. */
 const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
   'packages/core': [],
+  'packages/kafka': ['@acuse/core'],
   'packages/postgres': ['@acuse/core'],
   'packages/nats': ['@acuse/core'],
   'packages/rabbitmq': ['@acuse/core'],

@@ -2,7 +2,7 @@ export { type Certificate, type Certificates, makeCertificates } from './certifi
 export { type Cluster } from './cluster.ts'
 export { install, type Installation } from './install.ts'
 export { dataFolder } from './jail.ts'
-export { type KafkaOptions } from './kafka/node.ts'
+export { type KafkaListener, type KafkaOptions } from './kafka/node.ts'
 export { startKafka, startKafkaCluster } from './kafka/server.ts'
 export { startNatsCluster } from './nats/cluster.ts'
 export { startNats, type Nats, type NatsOptions, type NatsRelease } from './nats/server.ts'

@@ -5,9 +5,21 @@ import type { ServerKind, ServerOptions } from '../server.ts'
 import { kafkaFolder, kafkaVersion } from './install.ts'
 import { countBrokers } from './request.ts'
 
+/** One more port that each node listens on. */
+export interface KafkaListener {
+  /** Letters, as `PROXIED`. */
+  readonly name: string
+  readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
+  readonly port: number
+  /** Where it tells clients to come to who asked on this port, as to a proxy before it. Default: the port. */
+  readonly advertisedPort?: number
+}
+
 export interface KafkaOptions extends ServerOptions {
   /** Lines for server.properties, as `auto.create.topics.enable=false`. They win over those of this. */
   readonly lines?: readonly string[]
+  /** Of a node that stands alone. */
+  readonly listeners?: readonly KafkaListener[]
 }
 
 /** The ports of a node, which is broker and controller. */
@@ -25,7 +37,7 @@ const quiet = '-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.Abstr
 const settingsFile = `${dataFolder}/server.properties`
 
 /** The nodes of one cluster. */
-export function kafkaKinds({ lines = [] }: KafkaOptions, nodes: readonly KafkaPorts[]): ServerKind[] {
+export function kafkaKinds({ lines = [], listeners = [] }: KafkaOptions, nodes: readonly KafkaPorts[]): ServerKind[] {
   const voters = nodes.map(({ controller }, n) => `${n + 1}@${host}:${controller}`)
   const format = `kafka.tools.StorageTool format --cluster-id=${randomBytes(16).toString('base64url')}`
   const inSync = Math.max(1, nodes.length - 1)
@@ -63,14 +75,24 @@ export function kafkaKinds({ lines = [] }: KafkaOptions, nodes: readonly KafkaPo
         ...common,
         `node.id=${n + 1}`,
         ...lines,
-        `listeners=PLAINTEXT://${host}:${broker},CONTROLLER://${host}:${controller}`,
-        `advertised.listeners=PLAINTEXT://${host}:${broker}`,
+        `listeners=${addresses({ PLAINTEXT: broker, CONTROLLER: controller }, listeners, ({ port }) => port)}`,
+        `advertised.listeners=${addresses({ PLAINTEXT: broker }, listeners, ({ port, advertisedPort }) => advertisedPort ?? port)}`,
+        `listener.security.protocol.map=${['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...listeners.map(({ name, protocol }) => `${name}:${protocol}`)].join(',')}`,
         `log.dirs=${dataFolder}/logs`,
         '',
       ].join('\n'),
     },
     ready: async (log) => await versionOf(broker, log),
   }))
+}
+
+function addresses(
+  own: Readonly<Record<string, number>>,
+  listeners: readonly KafkaListener[],
+  portOf: (listener: KafkaListener) => number,
+): string {
+  const all = [...Object.entries(own), ...listeners.map((one) => [one.name, portOf(one)] as const)]
+  return all.map(([name, port]) => `${name}://${host}:${port}`).join(',')
 }
 
 async function versionOf(port: number, log: string): Promise<string> {

@@ -1,0 +1,2 @@
+export { kafka, type KafkaOptions, type KafkaSasl } from './kafka.ts'
+export type { UnsafeSetting } from './settings.ts'

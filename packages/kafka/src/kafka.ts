@@ -1,0 +1,160 @@
+import {
+  checkAtLeast,
+  ConfigurationError,
+  KeyedPublishing,
+  type PublishResult,
+  type Sink,
+  type Source,
+  type Subscription,
+  type Transport,
+  type TransportCapabilities,
+  type TransportContext,
+  type TransportFactory,
+  type WireMessage,
+} from '@acuse/core'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { ClassicMembership } from './classic-membership.ts'
+import { Cluster } from './connection.ts'
+import { ConsumerMembership } from './consumer-membership.ts'
+import type { Membership, MembershipOptions } from './membership.ts'
+import { Producer } from './producer.ts'
+import { Publisher } from './publisher.ts'
+import { assertSafeBrokers, type UnsafeSetting } from './settings.ts'
+import { KafkaSubscription } from './subscription.ts'
+import { Topics } from './topics.ts'
+
+/** Name and password, as the brokers have them. */
+export interface KafkaSasl {
+  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+  readonly username: string
+  readonly password: string
+}
+
+export interface KafkaOptions {
+  /** How many brokers keep each message; one less than that confirms it. 1 accepts that it is gone with its broker. Default 3. */
+  readonly replicationFactor?: number
+  /** How long topics keep messages, read or not, ms; -1 for ever. Default 7 days. */
+  readonly retentionMs?: number
+  /** The most bytes of a message with its headers, for topics that are made; default 2 MiB. */
+  readonly maxMessageBytes?: number
+  /** Who decides which partition is whose: the coordinator (KIP-848), or a member that it elects. Default `consumer`. */
+  readonly groupProtocol?: 'consumer' | 'classic'
+  /**
+   * After so long without a sign of life a member has lost its partitions, ms. With `classic` the member asks for it; with `consumer`
+   * it is the brokers' `group.consumer.session.timeout.ms`, and has to be said here where that is another. Default 45,000.
+   */
+  readonly sessionTimeoutMs?: number
+  /** How often a member gives a sign of life, and hears what it has to give up; ms, default 1,000. */
+  readonly heartbeatMs?: number
+  /** How long a member may take to give partitions up, with the handlers that run; ms, default 300,000. */
+  readonly rebalanceTimeoutMs?: number
+  /** Settings of brokers and topics that are accepted although they lose messages. */
+  readonly allowUnsafe?: readonly UnsafeSetting[]
+  readonly sasl?: KafkaSasl
+  /** `true`, or certificates and the like as Node's `tls.connect` takes them. */
+  readonly tls?: true | TlsOptions
+}
+
+type Settings = Required<Omit<KafkaOptions, 'sasl' | 'tls'>>
+
+const defaults: Settings = {
+  replicationFactor: 3,
+  retentionMs: 7 * 86_400_000,
+  maxMessageBytes: 2 * 1024 * 1024,
+  groupProtocol: 'consumer',
+  sessionTimeoutMs: 45_000,
+  heartbeatMs: 1_000,
+  rebalanceTimeoutMs: 300_000,
+  allowUnsafe: [],
+}
+
+/**
+ * Kafka 4.0 or newer as the transport: a topic a stream, a consumer group a group. `brokers` are some of the cluster's addresses, as
+ * `host:port`.
+ *
+ * Opening throws `ACUSE_TRANSPORT_UNAVAILABLE` (and is tried again in the background), `ACUSE_CONFIGURATION`, or `ACUSE_UNSAFE_SETTING`
+ * for brokers that lose messages; consuming throws that for topics too, and `ACUSE_STREAM_MISMATCH`.
+ */
+export function kafka(brokers: string | readonly string[], options: KafkaOptions = {}): TransportFactory {
+  const { sasl, tls, ...given } = options
+  const settings: Settings = { ...defaults, ...given }
+  checkAtLeast('kafka: replicationFactor', settings.replicationFactor, 1)
+  checkAtLeast('kafka: retentionMs', settings.retentionMs, -1)
+  checkAtLeast('kafka: maxMessageBytes', settings.maxMessageBytes, 1_024)
+  checkAtLeast('kafka: sessionTimeoutMs', settings.sessionTimeoutMs, 1_000)
+  checkAtLeast('kafka: heartbeatMs', settings.heartbeatMs, 10)
+  checkAtLeast('kafka: rebalanceTimeoutMs', settings.rebalanceTimeoutMs, 1_000)
+  return async (context) => {
+    const cluster = await Cluster.open({
+      brokers: typeof brokers === 'string' ? brokers.split(',') : brokers,
+      tls: tls === true ? {} : tls,
+      sasl,
+      clientId: `${context.service} ${context.instance}`,
+      clock: context.clock,
+      secrets: sasl === undefined ? [] : [sasl.password],
+    })
+    try {
+      await assertSafeBrokers(cluster, { ...settings, allowed: settings.allowUnsafe })
+      return new KafkaTransport(settings, context, cluster)
+    } catch (error) {
+      await cluster.close()
+      throw cluster.unreachable(error)
+    }
+  }
+}
+
+class KafkaTransport implements Transport {
+  readonly name = 'kafka'
+  readonly identity: string
+  /** A topic has no lanes: each partition is read in its order. */
+  readonly capabilities: TransportCapabilities = { ordered: true, priorities: false, history: true }
+  readonly #settings: Settings
+  readonly #context: TransportContext
+  readonly #cluster: Cluster
+  readonly #topics: Topics
+  readonly #publisher: Publisher
+  readonly #publishing: KeyedPublishing
+  readonly #subscriptions = new Set<Subscription>()
+
+  constructor(settings: Settings, context: TransportContext, cluster: Cluster) {
+    const { clock } = context
+    this.identity = `kafka ${cluster.id}`
+    this.#settings = settings
+    this.#context = context
+    this.#cluster = cluster
+    this.#topics = new Topics({ ...settings, allowed: settings.allowUnsafe, cluster, clock })
+    this.#publisher = new Publisher({ producer: new Producer(cluster.main), topics: this.#topics, clock })
+    this.#publishing = new KeyedPublishing((message, signal) => this.#publisher.send(message, signal))
+  }
+
+  publish(batch: readonly WireMessage[], signal: AbortSignal): Promise<readonly PublishResult[]> {
+    return this.#publishing.publish(batch, signal)
+  }
+
+  async consume(source: Source, sink: Sink): Promise<Subscription> {
+    const { group, streams } = source
+    if (streams === 'all') throw new ConfigurationError(`group ${group}: a group of Kafka has to name its streams.`)
+    const { clock, onError } = this.#context
+    const subscription = new KafkaSubscription({
+      ...this.#settings,
+      ...{ cluster: this.#cluster, topics: this.#topics, source, sink, clock, onError },
+      streams: await Promise.all(streams.map((stream) => this.#topics.get(stream))),
+      createMembership: (options) => this.#membershipOf(options),
+    })
+    await subscription.start()
+    this.#subscriptions.add(subscription)
+    return subscription
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.stop(0)))
+    this.#publisher.close()
+    await this.#cluster.close()
+  }
+
+  #membershipOf(options: MembershipOptions): Membership {
+    return this.#settings.groupProtocol === 'consumer'
+      ? new ConsumerMembership(options)
+      : new ClassicMembership(options)
+  }
+}

@@ -1,0 +1,236 @@
+import {
+  AcuseError,
+  type Clock,
+  ConfigurationError,
+  type ErrorCode,
+  pause,
+  type PublishResult,
+  type WireMessage,
+} from '@acuse/core'
+import type { MessageRecord } from '@platformatic/kafka'
+import { asAcuseError, isRefusal, reasonOf } from './errors.ts'
+import type { Batch, Producer } from './producer.ts'
+import type { Topic, Topics } from './topics.ts'
+import { bytesOf, partitionOf, recordOf } from './wire.ts'
+
+/** A batch's own header, and some more. */
+const batchFrameBytes = 100
+const mostBatchBytes = 1_000_000
+const mostBatchRecords = 5_000
+/** Over its partitions; brokers take 100 MB. */
+const mostRequestBytes = 8_000_000
+/** 50 ms, 100 ms, … 800 ms: 1.5 s in all, in which a partition finds a new leader. What fails longer the caller sends again. */
+const mostAttempts = 6
+const firstPauseMs = 50
+
+/** The producer is not known any more, or was taken for another: what it says does not count. */
+const producerLost: ReadonlySet<string> = new Set([
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_EPOCH',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'PRODUCER_FENCED',
+])
+const tooLarge: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+
+export interface PublisherOptions {
+  readonly producer: Producer
+  readonly topics: Topics
+  readonly clock: Clock
+}
+
+interface Pending {
+  readonly message: WireMessage
+  readonly record: MessageRecord
+  readonly bytes: number
+  readonly signal: AbortSignal
+  readonly settle: (result: PublishResult) => void
+}
+
+/** A partition, of which one batch at a time is under way. */
+interface Lane {
+  readonly topic: Topic
+  readonly partition: number
+  readonly queue: Pending[]
+  /** What is sent; sent again it is the same batch. */
+  sending: readonly Pending[]
+  busy: boolean
+  attempts: number
+}
+
+/** Gathers what is sent at the same time into one request for each broker. */
+export class Publisher {
+  readonly #options: PublisherOptions
+  readonly #lanes = new Map<string, Lane>()
+  readonly #closing = new AbortController()
+  #asked = false
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+  }
+
+  async send(message: WireMessage, signal: AbortSignal): Promise<PublishResult> {
+    const { stream, partitions, type, id } = message
+    try {
+      if (partitions === undefined) {
+        throw new ConfigurationError(`message ${type} ${id} does not say how many partitions stream ${stream} has.`)
+      }
+      const topic = await this.#options.topics.get({ name: stream, partitions })
+      const partition = partitionOf(message, partitions)
+      const record = recordOf(message, partition)
+      const bytes = bytesOf(record)
+      if (bytes + batchFrameBytes > topic.mostBytes) return overLimit(message, bytes, topic)
+      return await new Promise((settle) => {
+        this.#laneOf(topic, partition).queue.push({ message, record, bytes, signal, settle })
+        this.#ask()
+      })
+    } catch (error) {
+      return { state: 'failed', error: asAcuseError(error, `message ${type} ${id}`) }
+    }
+  }
+
+  /** What is not confirmed by now counts as failed. */
+  close(): void {
+    this.#closing.abort()
+    for (const lane of this.#lanes.values()) this.#fail(lane, 'the transport was closed')
+  }
+
+  #laneOf(topic: Topic, partition: number): Lane {
+    const name = `${topic.name}/${partition}`
+    const known = this.#lanes.get(name)
+    if (known?.topic === topic) return known
+    if (known !== undefined) this.#fail(known, 'its topic was deleted')
+    const lane: Lane = { topic, partition, queue: [], sending: [], busy: false, attempts: 0 }
+    this.#lanes.set(name, lane)
+    return lane
+  }
+
+  #ask(): void {
+    if (this.#asked) return
+    this.#asked = true
+    setImmediate(() => {
+      this.#asked = false
+      if (!this.#closing.signal.aborted) this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const byLeader = new Map<number, { lanes: Lane[]; bytes: number }>()
+    for (const lane of this.#lanes.values()) {
+      if (lane.busy) continue
+      if (lane.sending.length === 0) lane.sending = take(lane)
+      if (lane.sending.length === 0) continue
+      const leader = lane.topic.leaders[lane.partition] ?? -1
+      const request = byLeader.get(leader) ?? { lanes: [], bytes: 0 }
+      // The rest goes with the next, when this one is answered.
+      if (request.bytes >= mostRequestBytes) continue
+      byLeader.set(leader, request)
+      request.lanes.push(lane)
+      request.bytes += lane.sending.reduce((sum, { bytes }) => sum + bytes, 0)
+      lane.busy = true
+    }
+    for (const [leader, { lanes }] of byLeader) void this.#send(leader, lanes)
+  }
+
+  async #send(leader: number, lanes: readonly Lane[]): Promise<void> {
+    try {
+      if (leader < 0) throw new Error('it has no leader at the moment')
+      const answers = await this.#options.producer.send(leader, lanes.map(batchOf))
+      for (const [index, lane] of lanes.entries()) this.#settle(lane, answers[index])
+    } catch (error) {
+      for (const lane of lanes) void this.#again(lane, reasonOf(error))
+    }
+    this.#ask()
+  }
+
+  #settle(lane: Lane, answer: string | undefined): void {
+    if (answer === undefined) {
+      for (const { settle } of lane.sending) settle({ state: 'delivered' })
+      return next(lane)
+    }
+    if (tooLarge.has(answer)) return this.#split(lane)
+    if (isRefusal(answer)) return this.#fail(lane, `${answer}; grant Write on the topic to the client's user`)
+    if (producerLost.has(answer)) this.#options.producer.renew()
+    if (answer === 'UNKNOWN_TOPIC_OR_PARTITION' && lane.attempts >= mostAttempts - 1) {
+      this.#options.topics.forget(lane.topic)
+    }
+    void this.#again(lane, answer)
+  }
+
+  /** The topic takes less than it did: one message alone is too large, of several each has to be tried. */
+  #split(lane: Lane): void {
+    const [first, ...rest] = lane.sending
+    if (first === undefined) return
+    if (rest.length === 0) first.settle(overLimit(first.message, first.bytes, lane.topic))
+    const half = rest.length === 0 ? 0 : Math.ceil(lane.sending.length / 2)
+    lane.queue.unshift(...lane.sending.slice(Math.max(1, half)))
+    lane.sending = lane.sending.slice(0, half)
+    lane.busy = false
+    lane.attempts = 0
+  }
+
+  async #again(lane: Lane, reason: string): Promise<void> {
+    const { clock, topics } = this.#options
+    lane.attempts++
+    const isOver = lane.sending.every(({ signal }) => signal.aborted)
+    if (lane.attempts >= mostAttempts || isOver) return this.#fail(lane, reason)
+    await pause(clock, firstPauseMs * 2 ** (lane.attempts - 1), this.#closing.signal)
+    await topics.refresh(lane.topic).catch(() => undefined)
+    lane.busy = false
+    this.#ask()
+  }
+
+  /** Nobody knows whether it is stored. A new producer does not mistake what comes next for it. */
+  #fail(lane: Lane, reason: string): void {
+    if (lane.sending.length > 0) this.#options.producer.renew()
+    const left = this.#closing.signal.aborted ? [...lane.sending, ...lane.queue.splice(0)] : lane.sending
+    for (const { message, settle } of left) {
+      settle(failed('ACUSE_TRANSPORT_UNAVAILABLE', message, `Kafka has not confirmed it (${reason}); it is sent again`))
+    }
+    next(lane)
+    this.#ask()
+  }
+}
+
+function next(lane: Lane): void {
+  lane.sending = []
+  lane.busy = false
+  lane.attempts = 0
+}
+
+/** What fits into one batch, without what nobody waits for any more. */
+function take({ queue, topic }: Lane): Pending[] {
+  const most = Math.min(topic.mostBytes, mostBatchBytes) - batchFrameBytes
+  const batch: Pending[] = []
+  let bytes = 0
+  let taken = 0
+  for (const pending of queue) {
+    const isAborted = pending.signal.aborted
+    if (!isAborted && batch.length > 0 && (bytes + pending.bytes > most || batch.length >= mostBatchRecords)) break
+    taken++
+    if (isAborted) {
+      pending.settle(failed('ACUSE_PUBLISH_TIMEOUT', pending.message, 'it was not confirmed in time; it is sent again'))
+    } else {
+      batch.push(pending)
+      bytes += pending.bytes
+    }
+  }
+  queue.splice(0, taken)
+  return batch
+}
+
+function batchOf({ topic, partition, sending }: Lane): Batch {
+  return { topic: topic.name, partition, records: sending.map(({ record }) => record) }
+}
+
+function overLimit(message: WireMessage, bytes: number, { name, mostBytes }: Topic): PublishResult {
+  return failed(
+    'ACUSE_MESSAGE_TOO_LARGE',
+    message,
+    `it has ${bytes} bytes with its headers, and topic ${name} takes ${mostBytes} (max.message.bytes)`,
+  )
+}
+
+function failed(code: ErrorCode, { type, id }: WireMessage, why: string): PublishResult {
+  return { state: 'failed', error: new AcuseError(code, `message ${type} ${id}: ${why}.`) }
+}

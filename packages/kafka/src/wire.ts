@@ -1,0 +1,78 @@
+import { partitionHash, priorities, type WireMessage } from '@acuse/core'
+import type { KafkaRecord, MessageRecord } from '@platformatic/kafka'
+
+/** Headers that say what a record has no field for. All others are the codec's. */
+const own = {
+  id: 'acuse-id',
+  type: 'acuse-type',
+  priority: 'acuse-priority',
+} as const
+
+const ownHeaders: ReadonlySet<string> = new Set(Object.values(own))
+/** Where a record that is not ours says its type: the binding of CloudEvents to Kafka, and ours. */
+const typeHeaders = [own.type, 'ce_type', 'ce-type']
+
+/** A record's frame and the lengths in it, at most. */
+const mostFrameBytes = 40
+const mostHeaderFrameBytes = 10
+
+/** The record of a message, in the partition of its key. Its bytes are not copied. */
+export function recordOf(message: WireMessage, partition: number): MessageRecord {
+  const headers = new Map<Buffer, Buffer>()
+  for (const [name, value] of Object.entries(message.headers)) headers.set(Buffer.from(name), Buffer.from(value))
+  headers.set(Buffer.from(own.id), Buffer.from(message.id))
+  headers.set(Buffer.from(own.type), Buffer.from(message.type))
+  headers.set(Buffer.from(own.priority), Buffer.from(message.priority))
+  const { buffer, byteOffset, byteLength } = message.body
+  return {
+    topic: message.stream,
+    partition,
+    value: Buffer.from(buffer, byteOffset, byteLength),
+    headers,
+    ...(message.key === null ? {} : { key: Buffer.from(message.key) }),
+  }
+}
+
+/** Which partition of its stream a message belongs to. */
+export function partitionOf(message: WireMessage, partitions: number): number {
+  return partitionHash(message) % partitions
+}
+
+/** At most how many bytes a record has in a batch. */
+export function bytesOf({ key, value, headers }: MessageRecord): number {
+  let bytes = mostFrameBytes + (key?.byteLength ?? 0) + value.byteLength
+  for (const [name, text] of headers ?? []) bytes += name.byteLength + text.byteLength + mostHeaderFrameBytes
+  return bytes
+}
+
+/** The type of a record's message, without reading the rest. */
+export function typeOf({ headers }: KafkaRecord): string {
+  for (const wanted of typeHeaders) {
+    const found = headers.find(([name]) => name?.toString() === wanted)
+    if (found !== undefined) return found[1]?.toString() ?? ''
+  }
+  return ''
+}
+
+/** A record as a message. One that nobody gave an id has its place as its id, which is the same each time it comes. */
+export function wireMessageOf(topic: string, partition: number, offset: number, record: KafkaRecord): WireMessage {
+  const texts: Record<string, string> = {}
+  let id = ''
+  let priority = ''
+  for (const [rawName, rawValue] of record.headers) {
+    const name = rawName?.toString() ?? ''
+    const value = rawValue?.toString() ?? ''
+    if (name === own.id) id = value
+    else if (name === own.priority) priority = value
+    else if (!ownHeaders.has(name)) texts[name] = value
+  }
+  return {
+    id: id === '' ? `${topic}-${partition}-${offset}` : id,
+    type: typeOf(record),
+    stream: topic,
+    key: record.key?.toString() ?? null,
+    priority: priorities.find((known) => known === priority) ?? 'normal',
+    headers: texts,
+    body: record.value ?? new Uint8Array(0),
+  }
+}

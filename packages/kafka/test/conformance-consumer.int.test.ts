@@ -1,0 +1,3 @@
+import { testProtocol } from './release.ts'
+
+testProtocol('consumer')
