@@ -35,13 +35,15 @@ export class ClaimKeeper<Tx> {
   }
 
   async hold<R>(claim: Claimed, work: (lost: AbortSignal) => Promise<R>): Promise<R> {
-    const lost = new AbortController()
-    this.#held.set(claim.id, { claim, lost })
+    const held = { claim, lost: new AbortController() }
+    // Claimed anew by this very process, as after a long outage: whoever held it before is told, as nobody else will.
+    this.#held.get(claim.id)?.lost.abort(leaseLost(claim, this.#runtime.declaration.name))
+    this.#held.set(claim.id, held)
     if (this.#held.size === 1) this.#loop.wake()
     try {
-      return await work(lost.signal)
+      return await work(held.lost.signal)
     } finally {
-      this.#held.delete(claim.id)
+      if (this.#held.get(claim.id) === held) this.#held.delete(claim.id)
     }
   }
 
@@ -73,6 +75,11 @@ function leaseLost(claim: Claimed, group: string): AcuseError {
     'ACUSE_LEASE_LOST',
     `message ${type} ${id}: group ${group} lost its lease while the handler ran.`,
   )
+}
+
+/** Another owner has it: trying again cannot help, as the lease does not come back. */
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof AcuseError && error.code === 'ACUSE_LEASE_LOST'
 }
 
 export function asUnavailable<Tx>({ declaration, store }: GroupRuntime<Tx>, cause: unknown): AcuseError {
@@ -162,7 +169,7 @@ async function runRegistered<Tx>(
   } catch (thrown) {
     const verdict = judge(thrown, runtime)
     const error = verdict.kind === 'conflict' ? thrown : verdict.error
-    if (error instanceof AcuseError && error.code === 'ACUSE_LEASE_LOST') return breaker?.abandoned()
+    if (isLeaseLost(error)) return breaker?.abandoned()
     if (verdict.kind === 'failed') breaker?.failed(error)
     else breaker?.abandoned()
     const undecodable = verdict.kind === 'failed' && verdict.undecodable
@@ -193,7 +200,7 @@ async function persist<Tx, R>(runtime: GroupRuntime<Tx>, lost: AbortSignal, work
     } catch (thrown) {
       const verdict = judge(thrown, runtime)
       const again = verdict.kind === 'unavailable' || (verdict.kind === 'conflict' && ++conflicts < mostConflicts)
-      if (!again || lost.aborted || runtime.deadline.aborted) throw thrown
+      if (!again || isLeaseLost(thrown) || lost.aborted || runtime.deadline.aborted) throw thrown
       const longest = Math.min(shortestPauseMs * 2 ** Math.min(round, 6), runtime.declaration.settings.leaseMs / 3)
       await pause(runtime.clock, longest * (0.5 + 0.5 * runtime.random()), lost)
     }

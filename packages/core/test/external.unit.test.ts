@@ -1,4 +1,5 @@
-import { exponential } from '@acuse/core'
+import { type Claimed, exponential } from '@acuse/core'
+import { createMemoryDatabase, createVirtualClock, memoryStore } from '@acuse/testing'
 import { describe, expect, it } from 'vitest'
 import { effect, Noticed, Placed, setting } from './setting.ts'
 
@@ -54,5 +55,38 @@ describe('an external handler', () => {
     await clock.advance({ minutes: 1 })
     expect(calls).toBe(1)
     expect((await bus.deadLetters.list()).map(({ reason }) => reason)).toEqual(['at-most-once'])
+  })
+
+  it('whose lease is another’s by the time it has finished gives up, and lets the next of its key go', async () => {
+    const clock = createVirtualClock()
+    const inner = memoryStore(createMemoryDatabase(clock))
+    let [first, tries] = ['', 0]
+    const { bus } = await setting(
+      (b) => {
+        b.group({ retry: quick }).onExternal(Placed, () => undefined)
+      },
+      {
+        on: clock,
+        // As after a long outage: the lease has run out meanwhile, and the row is another owner's.
+        store: async (context) => {
+          const store = await inner(context)
+          const complete: typeof store.parked.complete = (tx, group, claim) => {
+            if (first === '') first = claim.token
+            if (claim.token !== first) return store.parked.complete(tx, group, claim)
+            tries++
+            return Promise.resolve(false)
+          }
+          const parked = {
+            ...store.parked,
+            complete,
+            extend: async (_: string, claims: readonly Claimed[]) => claims.map(({ id }) => id),
+          }
+          return { ...store, parked }
+        },
+      },
+    )
+    await bus.publishNow(Placed({ orderId: 'a', n: 1 }))
+    await clock.advance({ minutes: 5 })
+    expect(tries).toBe(1)
   })
 })

@@ -4,6 +4,7 @@ import { cacheFolder } from './cache.ts'
 import { installOnHost, missingPackages, type HostProgram } from './host-packages.ts'
 import { makeRoot } from './debian/make-root.ts'
 import { installKafka, kafkaName, kafkaVersion } from './kafka/install.ts'
+import type { Report } from './make-whole.ts'
 import { installNats, natsName, newestNats } from './nats/install.ts'
 import { packagesOf, rootName, type Suite } from './debian/suites.ts'
 
@@ -17,7 +18,7 @@ interface Installable {
   readonly contains: string
   readonly folder: string
   readonly programs: readonly HostProgram[]
-  install(report: (progress: string) => void): Promise<unknown>
+  install(report: Report): Promise<void>
 }
 
 const debootstrap: readonly HostProgram[] = [

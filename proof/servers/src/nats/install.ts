@@ -3,7 +3,7 @@ import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { installed } from '../cache.ts'
 import { run } from '../commands.ts'
-import { makeWhole } from '../make-whole.ts'
+import { makeWhole, type Report } from '../make-whole.ts'
 
 /** The newest release, which Debian does not have. */
 const version = 'v2.15.3'
@@ -18,8 +18,8 @@ export const natsName: string = `nats-${version}`
 const goArchive = '/usr/local/go/bin/go'
 
 /** Builds NATS of its Go module, unless it is there. Debian 12's own Go is too old for it. */
-export async function installNats(report: (progress: string) => void): Promise<void> {
-  await makeWhole(natsName, async (folder, timeoutMs) => {
+export async function installNats(report: Report): Promise<void> {
+  await makeWhole(natsName, report, async (folder, timeoutMs) => {
     report('downloads and builds')
     // Paths of its own, so that Go leaves nothing elsewhere; and writable, so that they can be deleted.
     const path = join(folder, 'go')
