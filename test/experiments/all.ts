@@ -6,6 +6,7 @@ import type { Experiment } from './experiment.ts'
 import { memory } from './memory.ts'
 import { openTransaction } from './open-transaction.ts'
 import { order } from './order.ts'
+import { pooledWakeUp } from './pooled-wake-up.ts'
 import { purge } from './purge.ts'
 import { rollbacks } from './rollbacks.ts'
 import { sagaTimeouts } from './saga-timeouts.ts'
@@ -31,5 +32,6 @@ export const experiments: readonly Experiment[] = [
   staleOwner,
   purge,
   wakeUp,
+  pooledWakeUp,
   tenants,
 ]

@@ -33,6 +33,14 @@ export function isUnavailable(error: unknown): boolean {
   return isConnectionError(error)
 }
 
+/** All that PgBouncer says of itself has this code: that the server behind it is gone, and that a limit of its own is reached. */
+export const poolersCode = '08P01'
+
+/** Whether a statement or transaction ran into a limit of PgBouncer (`query_timeout`, `idle_transaction_timeout`). Knex puts the statement before it. */
+export function isPoolersTimeout(code: string, message: string): boolean {
+  return code === poolersCode && /(^| - )(query|idle transaction) timeout$/.test(message)
+}
+
 export function isReadOnly(error: unknown): boolean {
   return readOnlyStates.has(sqlStateOf(error) ?? '')
 }

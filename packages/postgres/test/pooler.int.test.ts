@@ -1,4 +1,5 @@
 import { type PgBouncer, startPgBouncer } from '@acuse-proof/servers'
+import { once } from 'node:events'
 import { eventually } from '@acuse/testing'
 import { Pool, type PoolClient } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -62,12 +63,31 @@ describe('behind a pooler in transaction mode', () => {
     expect(limits).toEqual([{ statement: '10s', idle: '10s' }])
   })
 
+  it('single statements are bounded by what the database says, and a pool that asks for a limit itself is refused', async () => {
+    const { database, url } = await pooled()
+    await onServer(`alter database ${database.name} set statement_timeout = '15s'`)
+    expect(await opened(url).query('show statement_timeout')).toEqual([{ statement_timeout: '15s' }])
+    const asking = database.pool({ connectionString: url, idle_in_transaction_session_timeout: 60_000 })
+    await expect(asking.query('select 1')).rejects.toThrow('unsupported startup parameter')
+  })
+
   it('the limits of the server are the pooler’s affair: a store opens where they are below what a process may use', async () => {
     const { database, url } = await pooled(['default_pool_size = 4'])
     await onServer(`alter database ${database.name} connection limit 8`)
     const pool = database.pool({ max: 20, connectionString: url })
     const store = await storeOn(pool, {}, 20)
     expect(await store.transaction(async () => 'done')).toBe('done')
+  })
+
+  it.each([
+    ['query_timeout', (tx: PoolClient) => tx.query('select pg_sleep(30)')],
+    ['idle_transaction_timeout', (tx: PoolClient) => once(tx, 'error').then(([error]) => Promise.reject(error))],
+  ])('what its %s ends is the handler’s own, as with a limit of the server', async (setting, work) => {
+    const { database, url } = await pooled([`${setting} = 1`])
+    const store = await storeOn(database.pool({ max: 2, connectionString: url }))
+    const error: unknown = await store.transaction(work).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: '08P01', message: expect.stringContaining('timeout') })
+    expect(store.classify(error)).toBe('other')
   })
 
   it('a transaction whose server is gone is one no longer, as soon as its statement fails', async () => {

@@ -1,5 +1,6 @@
 import type { Client, ClientBase, Pool, PoolClient } from 'pg'
 import { AcuseError, messageOf } from '@acuse/core'
+import { isPoolersTimeout, poolersCode } from '../db-errors.ts'
 
 /** What happens to the connections of an application's pool, as far as their events tell. */
 export interface WatchedPool extends Disposable {
@@ -23,9 +24,6 @@ const ownTimeouts = new Set(['25P03', '25P04'])
 
 /** With these the server announces the end of the connection, which comes only a moment later. */
 const lastWords = /^57P0[1-5]$/
-
-/** All that PgBouncer says of itself has this code: with FATAL, that the server behind it is gone. PostgreSQL says it of single statements. */
-const poolersCode = '08P01'
 
 /**
  * Watches a pool, and keeps the application alive when a connection breaks: Node ends a process on an 'error' that nobody hears, and
@@ -62,7 +60,7 @@ export function watchClients(): ClientWatch {
 
   const hear = (client: ClientBase): void => {
     client.on('error', (error) => {
-      if (!ownTimeouts.has(codeIn(error))) broken.add(client)
+      if (!isOwnTimeout(error)) broken.add(client)
     })
     // pg-native has none.
     const { connection } = client as Partial<Client>
@@ -93,9 +91,16 @@ function isWaiting(client: object): client is Client {
   return Reflect.get(client, 'readyForQuery') === false
 }
 
+function isOwnTimeout(error: unknown): boolean {
+  const code = codeIn(error)
+  return ownTimeouts.has(code) || isPoolersTimeout(code, textIn(error, 'message'))
+}
+
+/** PostgreSQL says the pooler's code of single statements, which end nothing. */
 function isLastWord(message: unknown): boolean {
   const code = codeIn(message)
-  return lastWords.test(code) || (code === poolersCode && textIn(message, 'severity') === 'FATAL')
+  if (lastWords.test(code)) return true
+  return code === poolersCode && textIn(message, 'severity') === 'FATAL' && !isOwnTimeout(message)
 }
 
 function codeIn(error: unknown): string {

@@ -1,4 +1,5 @@
 import { AcuseError, type StoreErrorKind } from '@acuse/core'
+import { isPoolersTimeout } from '../db-errors.ts'
 
 /** The statement could not be placed in the order of others; the same again can succeed at once. */
 const conflicts = new Set([
@@ -52,7 +53,7 @@ const deepest = 8
 /**
  * What an error means for the message being handled. Drizzle wraps what the driver threw as `cause`, TypeORM as `driverError`, Prisma
  * as `meta.driverAdapterError` and in it what the server said as `cause.originalCode`.
- * A lock or statement timeout is the handler's own: the time was its to use.
+ * A lock or statement timeout is the handler's own, the server's or the pooler's: the time was its to use.
  */
 export function classify(error: unknown): StoreErrorKind {
   let current: unknown = error
@@ -75,6 +76,7 @@ function kindOf(error: object): StoreErrorKind {
   }
   const code = textOf(error, 'originalCode') || textOf(error, 'code')
   if (conflicts.has(code)) return 'conflict'
+  if (isPoolersTimeout(code, textOf(error, 'message'))) return 'other'
   if (/^08[0-9A-Z]{3}$/.test(code) || unavailable.has(code)) return 'unavailable'
   if (socketCodes.test(code) || postgresJsCodes.test(code)) return 'unavailable'
   return clientMessages.some((pattern) => pattern.test(textOf(error, 'message'))) ? 'unavailable' : 'other'

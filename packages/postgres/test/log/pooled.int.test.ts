@@ -10,7 +10,7 @@ let pooler: PgBouncer
 let url: string
 beforeAll(async () => {
   server = await startServer({ max_connections: '200' })
-  pooler = await startPgBouncer({ upstream: server.server.url() })
+  pooler = await startPgBouncer({ upstream: server.server.url(), lines: ['server_login_retry = 1'] })
   url = pooler.urlOf(new URL(await server.newDatabase()).pathname.slice(1))
 })
 afterAll(async () => {
