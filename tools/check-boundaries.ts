@@ -16,7 +16,15 @@ const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
   'packages/nestjs': ['@acuse/core'],
   'packages/cli': ['@acuse/core', '@acuse/postgres', '@acuse/transports'],
   'proof/bench': ['@acuse/core', '@acuse/postgres'],
-  'proof/chaos': ['@acuse/core', '@acuse/postgres', '@acuse/rabbitmq', '@acuse/testing', '@acuse-proof/servers'],
+  'proof/chaos': [
+    '@acuse/core',
+    '@acuse/postgres',
+    '@acuse/rabbitmq',
+    '@acuse/redis',
+    '@acuse/nats',
+    '@acuse/testing',
+    '@acuse-proof/servers',
+  ],
   'proof/servers': [],
 }
 

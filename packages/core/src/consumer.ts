@@ -44,6 +44,7 @@ export class Consumer<Tx> implements Sink {
     const { name, registrations, settings } = this.#runtime.declaration
     const travelling = [...registrations.values()].filter(({ local }) => local !== true).map(({ type }) => type)
     const streams = new Map(travelling.map(({ stream }) => [stream.name, stream]))
+    point('transport.beforeConsume')
     this.#subscription = await transport.consume(
       {
         group: name,
@@ -54,6 +55,7 @@ export class Consumer<Tx> implements Sink {
       },
       this,
     )
+    point('transport.afterConsume')
   }
 
   pause(): void {
@@ -77,7 +79,9 @@ export class Consumer<Tx> implements Sink {
     // What came back undone while we waited has not begun either.
     for (const { delivery } of this.#lanes.evict(() => true)) delivery.release()
     const spentMs = Math.max(0, this.#runtime.clock.now() - startedMs)
+    point('transport.beforeStop')
     await this.#subscription?.stop(Math.max(0, deadlineMs - spentMs))
+    point('transport.afterStop')
   }
 
   deliver(deliveries: readonly Delivery[]): void {

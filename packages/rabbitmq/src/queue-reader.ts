@@ -1,4 +1,4 @@
-import { type AcuseError, type Clock, type Intake, pause, point, type Received, type Source } from '@acuse/core'
+import { type AcuseError, type Clock, type Intake, pause, type Received, type Source } from '@acuse/core'
 import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Connection } from './connection.ts'
 import { readHandover, writeHandover } from './handover.ts'
@@ -43,9 +43,7 @@ export class QueueReader {
       onError,
       create: () => connection.model.createChannel(),
       prepare: async (channel) => {
-        point('transport.beforeDeclare')
         await this.#declare(channel)
-        point('transport.afterDeclare')
         await channel.prefetch(source.prefetch)
         intake.open(queue.name, lane)
         await this.#consume(channel)
@@ -65,13 +63,11 @@ export class QueueReader {
   /** Lets go cleanly: whoever is next learns what was never begun. */
   async stop(): Promise<void> {
     const { connection, clock, queue, intake } = this.#options
-    point('transport.beforeLetGo')
     const unbegun = countsOf(intake.unbegun(queue.name))
     if (unbegun.size > 0 && this.#channel.current !== undefined) {
       await lastWords(clock, writeHandover(connection, queue.name, unbegun))
     }
     await this.#channel.stop()
-    point('transport.afterLetGo')
   }
 
   /** A new queue is left alone for a moment before anything can come: until then a kill of its node would take it along. */

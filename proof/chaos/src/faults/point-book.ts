@@ -53,15 +53,15 @@ const rolesByPoint: Partial<Record<CrashPoint, readonly Role[]>> = {
 const atStart: readonly CrashPoint[] = [
   'inbox.beforePurge',
   'inbox.afterPurge',
-  'transport.beforeDeclare',
-  'transport.afterDeclare',
+  'transport.beforeConsume',
+  'transport.afterConsume',
 ]
 /** Passed only while a process ends in order. */
 const atEnd: readonly CrashPoint[] = [
   'log.beforeLeave',
   'log.afterLeave',
-  'transport.beforeLetGo',
-  'transport.afterLetGo',
+  'transport.beforeStop',
+  'transport.afterStop',
 ]
 
 /** Keeps count of the crash points at which a process has died. */

@@ -1,8 +1,15 @@
+import { natsTransport } from './nats.ts'
 import { postgresTransport } from './postgres.ts'
 import { rabbitmqTransport } from './rabbitmq.ts'
+import { redisTransport } from './redis.ts'
 import type { ChaosTransport } from './transport.ts'
 
-export const transports: readonly ChaosTransport[] = [postgresTransport, rabbitmqTransport]
+export const transports: readonly ChaosTransport[] = [
+  postgresTransport,
+  rabbitmqTransport,
+  natsTransport,
+  redisTransport,
+]
 
 export function transportNamed(name: string): ChaosTransport {
   const found = transports.find((transport) => transport.name === name)
