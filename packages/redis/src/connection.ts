@@ -48,25 +48,29 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
   let reason: unknown
-  let opened = false
+  /** What was told of this break: the same is not told again at each try. Undefined until it is open, and when it is closed. */
+  let told: Set<string> | undefined
+  const tell = (error: unknown): void => {
+    const text = messageOf(error)
+    if (told === undefined || told.has(text)) return
+    told.add(text)
+    onError(unreachable(address, error))
+  }
   redis.on('error', (error: unknown) => {
     reason = error
+    tell(error)
   })
+  redis.on('close', () => {
+    if (told?.size === 0) tell(new Error('the connection was closed'))
+  })
+  redis.on('ready', () => told?.clear())
   try {
     await redis.connect()
   } catch (error) {
     redis.disconnect()
     throw unreachable(address, reason ?? error)
   }
-  redis.on('close', () => {
-    if (opened) onError(unreachable(address, reason ?? new Error('the connection was closed')))
-    opened = false
-    reason = undefined
-  })
-  opened = true
-  redis.on('ready', () => {
-    opened = true
-  })
+  told = new Set()
   return {
     redis,
     host: address.host,
@@ -75,7 +79,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     },
     onBack: (listener) => void redis.on('ready', listener),
     close: () => {
-      opened = false
+      told = undefined
       redis.disconnect()
     },
   }

@@ -191,13 +191,17 @@ class RedisTransport implements Transport {
   }
 
   async #onBack(): Promise<void> {
+    const { consuming, settings, context } = this.#opened
     try {
-      const runId = await runIdOf(this.#opened.consuming.redis)
+      const runId = await runIdOf(consuming.redis)
       const isNewRun = runId !== this.#runId
       this.#runId = runId
       for (const subscription of this.#subscriptions) subscription.onBack(isNewRun)
-    } catch {
-      // It is gone again, and will be back again.
+      // It may have come back with other settings, or as another server.
+      if (isNewRun) await auditServer(consuming.redis, consuming.host, settings.allowUnsafe)
+    } catch (error) {
+      // Or it is gone again, and will be back again.
+      if (consuming.connected) context.onError(asAcuseError(error, `redis ${consuming.host}`))
     }
   }
 }

@@ -28,6 +28,8 @@ export async function open(url: string, options: RedisOptions = {}): Promise<Ope
 /** The plain client, for what an operator does. */
 export function operator(url: string): Redis {
   const client = new Redis(url)
+  // Where a test kills the server it comes back by itself.
+  client.on('error', () => undefined)
   onTestFinished(() => client.disconnect())
   return client
 }

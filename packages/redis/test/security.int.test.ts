@@ -1,9 +1,10 @@
 import { inspect } from 'node:util'
 import { freePort, type Server, startRedis } from '@acuse-proof/servers'
 import { AcuseError } from '@acuse/core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { eventually } from '@acuse/testing'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { type Certificates, type KeyPair, makeCertificates } from './certificates.ts'
-import { open, series, uniqueName } from './opened.ts'
+import { open, operator, series, uniqueName } from './opened.ts'
 
 const password = 'p@ss/word-canary'
 let certificates: Certificates
@@ -81,4 +82,17 @@ it('with a wrong password, or none, it is refused', async () => {
   expect(wrong.message).toMatch(/WRONGPASS/)
   const none = await failure(open(`redis://127.0.0.1:${right.server.port}`))
   expect(none.message).toMatch(/NOAUTH/)
+})
+
+it('where the password is changed while it is open the error says so, once, without either', async () => {
+  const server = await startRedis({ release: '7.0', password, lines: ['appendfsync always'] })
+  onTestFinished(() => server[Symbol.asyncDispose]())
+  const { errors } = await open(server.url)
+  const client = operator(server.url)
+  await client.config('SET', 'requirepass', 'wrong-canary')
+  await client.call('CLIENT', ['KILL', 'TYPE', 'normal'])
+  await eventually(() =>
+    expect(errors.map(({ message }) => message)).toContainEqual(expect.stringMatching(/WRONGPASS/)),
+  )
+  for (const secret of [password, 'wrong-canary']) expect(inspect(errors, { depth: Infinity })).not.toContain(secret)
 })

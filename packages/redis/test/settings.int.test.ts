@@ -1,4 +1,5 @@
 import { type Server, startRedis } from '@acuse-proof/servers'
+import { eventually } from '@acuse/testing'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { UnsafeSetting } from '@acuse/redis'
 import { open, operator, series, uniqueName } from './opened.ts'
@@ -104,4 +105,15 @@ it('a body that is too large is refused for good, by our limit or by that of the
   expect(await servers.transport.publish(large, AbortSignal.timeout(5_000))).toEqual([
     { state: 'failed', error: tooLarge },
   ])
+})
+
+it('a server that comes back with settings that lose messages is reported', async () => {
+  const server = await startRedis({ release: '7.0', lines: ['appendfsync everysec'] })
+  onTestFinished(() => server[Symbol.asyncDispose]())
+  await operator(server.url).config('SET', 'appendfsync', 'always')
+  const { errors } = await open(server.url)
+  await server.restart()
+  await eventually(() => {
+    expect(errors).toContainEqual(code('ACUSE_UNSAFE_SETTING', /appendfsync is everysec/))
+  })
 })
