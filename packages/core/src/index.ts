@@ -60,6 +60,7 @@ export { derivedId, newId } from './ids.ts'
 export { Intake, type IntakeOptions, type Received } from './intake.ts'
 export { KeyedPublishing } from './keyed-publishing.ts'
 export type { OwnablePartition } from './lease-shares.ts'
+export type { ClaimedLease, GroupLeases, Lease, LeaseMember, LeaseTable } from './lease-table.ts'
 export { Loop, type LoopOptions } from './loop.ts'
 export {
   type AnyMessageType,
@@ -75,15 +76,7 @@ export {
 } from './message.ts'
 export { checkAtLeast, checkName } from './names.ts'
 export type { TraceSource } from './outgoing.ts'
-export {
-  type ClaimedLease,
-  type GroupLeases,
-  type Lease,
-  type LeaseTable,
-  Ownership,
-  type OwnershipHooks,
-  type OwnershipOptions,
-} from './ownership.ts'
+export { Ownership, type OwnershipHooks, type OwnershipOptions } from './ownership.ts'
 export { partitionHash } from './partition.ts'
 export { plainEnvelope } from './plain-envelope.ts'
 export { Relay, relayGroup, type RelayOptions } from './relay.ts'
