@@ -9,6 +9,7 @@ export const apiCodes = {
   nameInUse: 10_058,
   streamNotFound: 10_059,
   wrongLastSequence: 10_071,
+  replicasUnsupported: 10_074,
   /** The same from a server that does not say which was the last. */
   wrongLastSequenceUnknown: 10_164,
 } as const

@@ -89,11 +89,14 @@ export class PlaceKeeper {
 
   async #write(doubt: readonly number[] | null): Promise<void> {
     const { bucket, epoch } = this.#options
-    const lanes = Object.fromEntries([...(this.#places ?? [])].map(([lane, place]) => [lane, place.record()]))
+    const places = [...(this.#places ?? [])]
+    const records = places.map(([lane, place]) => ({ lane, place, record: place.record(doubt !== null) }))
+    const lanes = Object.fromEntries(records.map(({ lane, record: of }) => [lane, of]))
     const record: PlaceRecord = { epoch, created: this.#created, lanes, doubt }
     const revision = await bucket.write(this.#key, textOfRecord(record), this.#revision)
     if (revision === undefined) throw this.#stale()
     this.#revision = revision
+    for (const { place, record: of } of records) place.stored(of)
   }
 
   /** What is kept has to be of this very stream, and of no more than it holds. */

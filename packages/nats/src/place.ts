@@ -6,6 +6,8 @@ export type LaneName = Priority | 'all'
 export interface LanePlace {
   readonly last: number
   readonly open: readonly number[]
+  /** What comes after `last` up to here may have been begun too: it was handed on without asking anew. Absent where nothing was. */
+  readonly ahead?: number
 }
 
 /** What the bucket keeps of a group's partition. */
@@ -19,15 +21,31 @@ export interface PlaceRecord {
   readonly doubt: readonly number[] | null
 }
 
+/**
+ * So many numbers of the stream at least are noted as begun beyond what has come, so that what comes next need not wait for that: on a
+ * busy machine with an answer in 50 ms, 20,000 messages took 2.6 s and more with a wait for each batch.
+ */
+const leastAhead = 64
+const mostAhead = 8_192
+
 /** A lane's place as its owner counts it. It holds what is open and nothing else, so it stays small however long one message takes. */
 export class Place {
   /** What has come, ascending, and is not done; with whether an earlier owner may have begun it. */
   readonly #open = new Map<number, { readonly suspect: boolean; readonly bytes: number }>()
+  readonly #suspects: ReadonlySet<number>
+  readonly #suspectTo: number
   #last: number
   #openBytes = 0
+  /** Up to here it is stored as begun. */
+  #noted = 0
+  #lastStored: number
+  #window = leastAhead
 
-  constructor({ last, open }: LanePlace, suspects: ReadonlySet<number>) {
+  constructor({ last, open, ahead = 0 }: LanePlace, suspects: ReadonlySet<number>) {
     this.#last = last
+    this.#lastStored = last
+    this.#suspects = suspects
+    this.#suspectTo = ahead
     for (const sequence of open.toSorted((one, other) => one - other)) {
       this.#open.set(sequence, { suspect: suspects.has(sequence), bytes: 0 })
     }
@@ -49,11 +67,22 @@ export class Place {
     return this.#open.get(sequence)?.suspect === true
   }
 
+  /** Whether it is stored as begun. */
+  isNoted(sequence: number): boolean {
+    return sequence <= this.#noted
+  }
+
+  /** Whether what comes next may soon not be. */
+  get isNearlyNoted(): boolean {
+    return this.#last + this.#window / 2 > this.#noted
+  }
+
   /** A message has come, beyond all before, or again. */
   arrived(sequence: number, bytes: number): void {
     const known = this.#open.get(sequence)
+    const suspect = known?.suspect ?? (sequence <= this.#suspectTo || this.#suspects.has(sequence))
     // In its place, as a Map keeps the order of what is set again.
-    this.#open.set(sequence, { suspect: known?.suspect === true, bytes })
+    this.#open.set(sequence, { suspect, bytes })
     this.#openBytes += bytes - (known?.bytes ?? 0)
     this.passed(sequence)
   }
@@ -74,12 +103,24 @@ export class Place {
   cutTo(end: number): boolean {
     if (this.#last <= end) return false
     this.#last = end
+    this.#lastStored = end
+    this.#noted = Math.min(this.#noted, end)
     for (const sequence of this.#open.keys()) if (sequence > end) this.done(sequence)
     return true
   }
 
-  record(): LanePlace {
-    return { last: this.#last, open: this.open }
+  /** What is to be stored; for the last time, what was handed on is known. */
+  record(isLast: boolean): LanePlace {
+    // The faster it goes, the further ahead.
+    this.#window = Math.min(Math.max(2 * (this.#last - this.#lastStored), leastAhead), mostAhead)
+    this.#lastStored = this.#last
+    const ahead = Math.max(this.#suspectTo, isLast ? 0 : this.#last + this.#window)
+    return { last: this.#last, open: this.open, ...(ahead > this.#last ? { ahead } : {}) }
+  }
+
+  /** It is stored. */
+  stored({ last, ahead = last }: LanePlace): void {
+    this.#noted = ahead
   }
 }
 
@@ -97,7 +138,8 @@ export function placesOf(
       if (own !== undefined) return [lane, new Place(own, suspects)]
       // What other lanes were ahead comes again, and what was open in any of them is looked at in all: a lane leaves out what is not its own.
       const last = known.length === 0 ? 0 : Math.min(...known.map((each) => each.last))
-      return [lane, new Place({ last, open: allOpen.filter((sequence) => sequence <= last) }, suspects)]
+      const ahead = Math.max(0, ...known.map((each) => each.ahead ?? 0))
+      return [lane, new Place({ last, ahead, open: allOpen.filter((sequence) => sequence <= last) }, suspects)]
     }),
   )
 }

@@ -13,12 +13,14 @@ export interface PullOptions {
   readonly stream: string
   /** What the consumer is called in the server's list, before something random. */
   readonly name: string
-  readonly filters: readonly string[]
-  /** How many more messages there is room for. */
+  readonly filter: string
+  /** How many messages it may hold at most. */
+  readonly most: number
+  /** How many more there is room for at the moment. */
   readonly room: () => number
   /** Messages of the stream beyond all that came before, in order. */
   readonly onMessage: (message: Stored) => void
-  /** There is nothing more for the filters up to here, for the moment. */
+  /** There is nothing more for the filter up to here, for the moment. */
   readonly onPassed: (sequence: number) => void
   /** It has ended by itself, and nothing more comes. */
   readonly onEnd: (reason: AcuseError) => void
@@ -57,14 +59,14 @@ export class Pull {
 
   /** Reads what comes after `last`. Rejects when the stream is gone or the server away. */
   async start(last: number): Promise<void> {
-    const { connection, stream, name, filters } = this.#options
+    const { connection, stream, name, filter } = this.#options
     const { name: consumer } = await createConsumer(connection, stream, {
       name: `${name}-${Math.random().toString(36).slice(2, 10)}`,
       ack_policy: AckPolicy.None,
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: last + 1,
       replay_policy: ReplayPolicy.Instant,
-      filter_subjects: [...filters],
+      filter_subject: filter,
       inactive_threshold: inactiveMs * nanosPerMs,
       mem_storage: true,
       num_replicas: 1,
@@ -81,12 +83,12 @@ export class Pull {
     this.fill()
   }
 
-  /** Asks for as many as there is room for, where that is worth a request. */
+  /** Asks for as many as there is room for, once that is half of all: a request for each message would be the most of the server's work. */
   fill(): void {
-    const { connection, stream, room } = this.#options
+    const { connection, stream, room, most } = this.#options
     if (this.#ended || this.#subscription === undefined) return
     const wanted = room() - this.#asked
-    if (wanted <= 0 || wanted < this.#asked) return
+    if (wanted < most / 2) return
     this.#asked += wanted
     const request = {
       batch: wanted,

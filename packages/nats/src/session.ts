@@ -1,25 +1,12 @@
-import { AcuseError, type Clock, type Intake, type Received } from '@acuse/core'
+import { AcuseError, type Clock, type Intake } from '@acuse/core'
 import type { Connection } from './connection.ts'
 import { asAcuseError } from './errors.ts'
-import type { LaneName, Place } from './place.ts'
+import { type Lane, type LaneMessage, type LaneShape, take } from './lane.ts'
 import type { PlaceKeeper } from './place-keeper.ts'
 import { Pull } from './pull.ts'
 import { readStored } from './stored.ts'
-import { filtersOf, streamNameOf, tokenOf } from './topology.ts'
-import { type Stored, wireMessageOf } from './wire.ts'
-
-/** A message of a lane, by its place in the stream. */
-export interface LaneMessage extends Received {
-  readonly sequence: number
-}
-
-/** A lane that a partition is read by. */
-export interface LaneShape {
-  readonly name: LaneName
-  /** What the sink knows it by. */
-  readonly partition: string
-  readonly rank: number
-}
+import { filterOf, streamNameOf, tokenOf } from './topology.ts'
+import type { Stored } from './wire.ts'
 
 export interface SessionOptions {
   readonly connection: Connection
@@ -38,13 +25,6 @@ export interface SessionOptions {
 
 /** Something broke, the connection or the partition was lost, or it was let go of in peace. */
 export type SessionEnd = AcuseError | 'lost' | 'finished'
-
-interface Lane extends LaneShape {
-  readonly place: Place
-  /** What has come and is not noted yet as begun. */
-  incoming: LaneMessage[]
-  pull: Pull | undefined
-}
 
 /** Acks are stored together: what a crash takes of them comes again, and the inbox knows it. */
 const storeEveryMs = 100
@@ -66,7 +46,7 @@ export class Session {
   readonly #end: (reason: SessionEnd) => void
   #lanes: readonly Lane[] = []
   #state: 'reading' | 'draining' | 'over' = 'reading'
-  #pumping = false
+  #storing = false
   #filling = false
   #pulls = 0
   #passes = 0
@@ -148,14 +128,15 @@ export class Session {
   }
 
   async #pullAgain(lane: Lane): Promise<void> {
-    const { connection, clock, group, stream, partition, types } = this.#options
+    const { connection, clock, group, stream, partition, types, mostWaiting } = this.#options
     if (this.#state !== 'reading') return
     lane.pull = new Pull({
       connection,
       clock,
       stream: streamNameOf(stream),
       name: `${tokenOf(group)}-${partition}-${lane.name}`,
-      filters: filtersOf(stream, partition, lane.name, types),
+      filter: filterOf(stream, partition, lane.name, types),
+      most: mostWaiting,
       room: () => this.#room(lane),
       onMessage: (stored) => this.#onMessage(lane, stored),
       onPassed: (sequence) => this.#onPassed(lane, sequence),
@@ -199,60 +180,51 @@ export class Session {
       return
     }
     lane.incoming.push(message)
-    void this.#pump()
+    this.#pump()
   }
 
-  /** Counts it as open, unless it is nothing for this lane. */
-  #take({ place, name }: Lane, stored: Stored): LaneMessage | undefined {
-    const { types } = this.#options
-    const { sequence, body } = stored
-    const message = wireMessageOf(stored)
-    const isAsked = types === 'all' || types.includes(message.type)
-    if (!isAsked || (name !== 'all' && message.priority !== name)) {
-      place.done(sequence)
-      place.passed(sequence)
-      return undefined
-    }
-    place.arrived(sequence, body.byteLength)
-    const ack = (): void => {
-      place.done(sequence)
+  #take(lane: Lane, stored: Stored): LaneMessage | undefined {
+    return take(lane, stored, this.#options.types, () => {
       this.#storeSoon()
       this.#fillSoon()
-    }
-    return { message, redelivered: place.isSuspect(sequence), ack, sequence }
+    })
   }
 
-  /** Hands on what has come, once it is noted. */
-  async #pump(): Promise<void> {
-    if (this.#pumping) return
-    this.#pumping = true
-    try {
-      while (this.#state === 'reading' && this.#lanes.some(({ incoming }) => incoming.length > 0)) {
-        const counts = this.#lanes.map(({ incoming }) => incoming.length)
-        await this.#options.keeper.store()
-        if (!this.#isReading()) return
-        for (const [index, lane] of this.#lanes.entries()) {
-          this.#options.intake.add(lane.partition, lane.incoming.splice(0, counts[index]))
-        }
-        this.#fillSoon()
-      }
-    } catch (error) {
-      this.fail(this.#error(error))
-    } finally {
-      this.#pumping = false
+  /** Hands on what has come and is noted as begun, and notes more where that runs short. */
+  #pump(): void {
+    if (this.#state !== 'reading') return
+    let isShort = false
+    for (const { partition, place, incoming } of this.#lanes) {
+      const firstNot = incoming.findIndex(({ sequence }) => !place.isNoted(sequence))
+      const noted = incoming.splice(0, firstNot === -1 ? incoming.length : firstNot)
+      if (noted.length > 0) this.#options.intake.add(partition, noted)
+      if (incoming.length > 0 || place.isNearlyNoted) isShort = true
     }
+    if (isShort) this.#storeNow()
+    this.#fillSoon()
   }
 
-  #isReading(): boolean {
-    return this.#state === 'reading'
+  #storeNow(): void {
+    if (this.#storing || this.#state === 'over') return
+    this.#storing = true
+    this.#cancelStore?.()
+    this.#cancelStore = undefined
+    this.#options.keeper.store().then(
+      () => {
+        this.#storing = false
+        this.#pump()
+      },
+      (error: unknown) => this.fail(this.#error(error)),
+    )
   }
 
   #storeSoon(): void {
     if (this.#cancelStore !== undefined || this.#state === 'over') return
-    const { clock, keeper } = this.#options
-    this.#cancelStore = clock.after(storeEveryMs, () => {
+    this.#cancelStore = this.#options.clock.after(storeEveryMs, () => {
       this.#cancelStore = undefined
-      keeper.store().catch((error: unknown) => this.fail(this.#error(error)))
+      // One that is under way began before what is to be stored now.
+      if (this.#storing) this.#storeSoon()
+      else this.#storeNow()
     })
   }
 

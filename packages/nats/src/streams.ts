@@ -1,4 +1,4 @@
-import type { AcuseError, SourceStream } from '@acuse/core'
+import { AcuseError, type SourceStream } from '@acuse/core'
 import type { StreamInfo } from '@nats-io/jetstream'
 import { createStream, type NamedConfig, readStreamInfo } from './api.ts'
 import type { Connection } from './connection.ts'
@@ -20,7 +20,7 @@ export async function ensureStream(
   options: StreamOptions,
 ): Promise<StreamInfo> {
   const config = streamConfigOf(stream, options)
-  const info = await addOrRead(connection, config, `stream ${stream.name}`)
+  const info = await addOrRead(connection, config, `stream ${stream.name}`, options.allowUnsafe)
   assertPartitions(stream.name, stream.partitions, info.config)
   for (const subject of config.subjects ?? []) assertUsable(info.config, subject)
   assertSafeStream(info.config, options)
@@ -33,7 +33,7 @@ export async function ensureBucket(
   bucket: string,
   options: StreamOptions,
 ): Promise<StreamInfo> {
-  const info = await addOrRead(connection, bucketConfigOf(bucket, options), `bucket ${bucket}`)
+  const info = await addOrRead(connection, bucketConfigOf(bucket, options), `bucket ${bucket}`, options.allowUnsafe)
   assertSafeStream(info.config, { ...options, isBucket: true })
   return info
 }
@@ -48,11 +48,20 @@ export async function readStream(connection: Connection, stream: string): Promis
   }
 }
 
-async function addOrRead(connection: Connection, config: NamedConfig, what: string): Promise<StreamInfo> {
+async function addOrRead(
+  connection: Connection,
+  config: NamedConfig,
+  what: string,
+  allowUnsafe: readonly UnsafeSetting[],
+): Promise<StreamInfo> {
   try {
     // The same settings again change nothing.
     return await createStream(connection, config)
   } catch (error) {
+    if (apiCodeOf(error) === apiCodes.replicasUnsupported) {
+      if (!allowUnsafe.includes('replicas')) throw notClustered(config, what, error)
+      return addOrRead(connection, { ...config, num_replicas: 1 }, what, allowUnsafe)
+    }
     if (apiCodeOf(error) !== apiCodes.nameInUse) throw refused(error, what)
   }
   try {
@@ -64,4 +73,9 @@ async function addOrRead(connection: Connection, config: NamedConfig, what: stri
 
 function refused(error: unknown, what: string): AcuseError {
   return asAcuseError(error, `${what}: it could not be made`)
+}
+
+function notClustered({ num_replicas }: NamedConfig, what: string, cause: unknown): AcuseError {
+  const text = `${what}: ${num_replicas} replicas are asked for, and the server is in no cluster: what was confirmed is gone with its disk. Mend it with: a cluster of ${num_replicas} servers. Or accept it with allowUnsafe: ['replicas'].`
+  return new AcuseError('ACUSE_UNSAFE_SETTING', text, { cause })
 }

@@ -15,7 +15,7 @@ import type { Connection } from './connection.ts'
 import { KeyLeaseTable } from './lease-table.ts'
 import { PartitionReader } from './partition-reader.ts'
 import { PlaceKeeper } from './place-keeper.ts'
-import type { LaneMessage, LaneShape } from './session.ts'
+import type { LaneMessage, LaneShape } from './lane.ts'
 import { keepStart } from './start.ts'
 import { ensureStream, readStream, type StreamOptions } from './streams.ts'
 import { tokenOf } from './topology.ts'
@@ -40,9 +40,10 @@ interface Part {
   readonly partition: number
 }
 
-/** So many of a lane wait here at least: the next ones are asked for while these are handed on. */
-const fewestWaiting = 16
-const mostWaiting = 512
+/** So many of a lane may wait here for each that may be out: the next ones are asked for, and noted, while these are handed on. */
+const waitingPerOut = 2
+const fewestWaiting = 64
+const mostWaiting = 2_048
 
 /** A group's reading in this process: of the partitions that it owns, and only of those. */
 export class NatsSubscription implements Subscription {
@@ -160,7 +161,7 @@ export class NatsSubscription implements Subscription {
     })
     const reader = new PartitionReader({
       ...{ connection, clock, onError, group, stream: stream.name, partition, lanes, types, keeper },
-      mostWaiting: Math.min(Math.max(prefetch, fewestWaiting), mostWaiting),
+      mostWaiting: Math.min(Math.max(waitingPerOut * prefetch, fewestWaiting), mostWaiting),
       intake: this.#intake,
     })
     this.#readers.set(name, reader)

@@ -10,7 +10,7 @@ const shapes: Readonly<Record<string, NatsOptions>> = {
   'a lane for each priority': { prioritized: true },
 }
 /** Whoever crashes keeps its partitions for so long. */
-const leaseMs = 2_000
+const leaseMs = 3_000
 const largestBytes = 1_500_000
 
 /** Runs the suite on one release of the server, in each shape that the transport can have. */
