@@ -19,7 +19,7 @@ import { ConsumerMembership } from './consumer-membership.ts'
 import type { Membership, MembershipOptions } from './membership.ts'
 import { Producer } from './producer.ts'
 import { Publisher } from './publisher.ts'
-import { assertSafeBrokers, type UnsafeSetting } from './settings.ts'
+import { auditBrokers, type UnsafeSetting } from './settings.ts'
 import { KafkaSubscription } from './subscription.ts'
 import { Topics } from './topics.ts'
 
@@ -40,8 +40,8 @@ export interface KafkaOptions {
   /** Who decides which partition is whose: the coordinator (KIP-848), or a member that it elects. Default `consumer`. */
   readonly groupProtocol?: 'consumer' | 'classic'
   /**
-   * After so long without a sign of life a member has lost its partitions, ms. With `classic` the member asks for it; with `consumer`
-   * it is the brokers' `group.consumer.session.timeout.ms`, and has to be said here where that is another. Default 45,000.
+   * After so long without a sign of life a member has lost its partitions, ms; default 45,000. With `consumer` it is the brokers'
+   * `group.consumer.session.timeout.ms`, unless this is shorter: as where the group has a setting of its own.
    */
   readonly sessionTimeoutMs?: number
   /** How often a member gives a sign of life, and hears what it has to give up; ms, default 1,000. */
@@ -67,6 +67,9 @@ const defaults: Settings = {
   rebalanceTimeoutMs: 300_000,
   allowUnsafe: [],
 }
+
+/** At least: so many may be lost before the session is. */
+const heartbeatsInSession = 6
 
 /**
  * Kafka 4.0 or newer as the transport: a topic a stream, a consumer group a group. `brokers` are some of the cluster's addresses, as
@@ -94,8 +97,11 @@ export function kafka(brokers: string | readonly string[], options: KafkaOptions
       secrets: sasl === undefined ? [] : [sasl.password],
     })
     try {
-      await assertSafeBrokers(cluster, { ...settings, allowed: settings.allowUnsafe })
-      return new KafkaTransport(settings, context, cluster)
+      const ofBrokersMs = await auditBrokers(cluster, { ...settings, allowed: settings.allowUnsafe })
+      const { groupProtocol, sessionTimeoutMs: askedMs } = settings
+      const sessionTimeoutMs = groupProtocol === 'classic' ? askedMs : Math.min(askedMs, ofBrokersMs)
+      const heartbeatMs = Math.min(settings.heartbeatMs, sessionTimeoutMs / heartbeatsInSession)
+      return new KafkaTransport({ ...settings, sessionTimeoutMs, heartbeatMs }, context, cluster)
     } catch (error) {
       await cluster.close()
       throw cluster.unreachable(error)

@@ -17,6 +17,8 @@ export type UnsafeSetting =
   | 'retention.ms'
   | 'unclean.leader.election.enable'
 
+const defaultSessionMs = 45_000
+
 /** What a stream's topic is made with, and held against. */
 export interface WantedSettings {
   readonly replicationFactor: number
@@ -40,12 +42,19 @@ export function minInsyncReplicas(replicationFactor: number): number {
   return Math.max(1, replicationFactor - 1)
 }
 
-/** Reads the settings of every broker and refuses them where `brokerFindings` finds something. */
-export async function assertSafeBrokers(cluster: Cluster, wanted: WantedSettings): Promise<void> {
+/**
+ * Reads the settings of every broker. Throws `ACUSE_UNSAFE_SETTING` for each finding; gives after how long without a sign of life a
+ * coordinator gives a member up by the protocol of KIP-848, ms.
+ */
+export async function auditBrokers(cluster: Cluster, wanted: WantedSettings): Promise<number> {
+  let sessionTimeoutMs = defaultSessionMs
   for (const node of cluster.nodes) {
     const settings = await settingsOf(cluster, ConfigResourceTypes.BROKER, String(node), node)
     refuse(brokerFindings(node, settings, wanted), wanted.allowed)
+    const ofBroker = Number(settings.get('group.consumer.session.timeout.ms') ?? defaultSessionMs)
+    sessionTimeoutMs = node === cluster.nodes[0] ? ofBroker : Math.min(sessionTimeoutMs, ofBroker)
   }
+  return sessionTimeoutMs
 }
 
 /** Throws `ACUSE_UNSAFE_SETTING` for each finding about a topic that is there. */
