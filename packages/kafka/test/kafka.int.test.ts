@@ -1,6 +1,14 @@
 import { freePort, type Server, startKafka } from '@acuse-proof/servers'
 import { startFaultProxy } from '@acuse/testing'
-import { ConfigResourceTypes, Producer } from '@platformatic/kafka'
+import {
+  ConfigResourceTypes,
+  ConnectionPool,
+  fetchV17,
+  metadataV12,
+  NumericMap,
+  Producer,
+  produceV11,
+} from '@platformatic/kafka'
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { messageOf, open, operator, partitions, sourceOf, Taker, testLines, unique } from './support.ts'
 
@@ -127,6 +135,75 @@ it('a message whose confirmation was lost is sent again, and stored once', async
   await vi.waitFor(() => expect(taker.labels).toContain('last'), patience)
   expect(taker.labels.toSorted()).toEqual(['again', 'first', 'last', 'once'])
 })
+
+it('a producer that the broker takes for another begins anew, and what it had to send arrives', async () => {
+  const stream = unique('stream')
+  const one = (label: string) => messageOf(stream, label, { partitions: 1 })
+  const { transport } = await open(server.url)
+  const taker = new Taker()
+  await transport.consume(sourceOf(stream, { streams: [{ name: stream, partitions: 1 }] }), taker)
+  await transport.publish([one('a')], confirmed())
+  const pool = new ConnectionPool('impostor')
+  onTestFinished(() => pool.close())
+  const connection = await pool.get({ host: '127.0.0.1', port: server.port })
+  const { topics } = await metadataV12.api.async(connection, [stream], false, false)
+  const partition = {
+    partition: 0,
+    currentLeaderEpoch: -1,
+    fetchOffset: 0n,
+    lastFetchedEpoch: -1,
+    partitionMaxBytes: 1_000,
+  }
+  const wanted = [{ topicId: topics[0]?.topicId ?? '', partitions: [partition] }]
+  const { responses } = await fetchV17.api.async(connection, 0, 1, 1_000, 0, 0, -1, wanted, [], '')
+  const batch = responses[0]?.partitions[0]?.records?.[0]
+  expect(batch?.firstSequence).toBe(0)
+  const records = ['x', 'y'].map((label) => ({ topic: stream, partition: 0, value: Buffer.from(label) }))
+  await produceV11.api.async(connection, -1, 10_000, records, {
+    ...{ producerId: batch?.producerId ?? -1n, producerEpoch: batch?.producerEpoch ?? 0 },
+    sequences: new NumericMap([[`${stream}:0`, 1]]),
+  })
+  for (const label of ['b', 'c']) {
+    expect(await transport.publish([one(label)], confirmed())).toEqual([{ state: 'delivered' }])
+  }
+  await vi.waitFor(() => expect(taker.labels).toContain('c'), patience)
+  expect(taker.labels.filter((label) => label !== 'x' && label !== 'y')).toEqual(['a', 'b', 'c'])
+})
+
+it.each(['consumer', 'classic'] as const)(
+  'a member that was cut off for longer than its session owns nothing when it is back, and its late acks count for nothing, by the protocol %s',
+  async (groupProtocol) => {
+    const stream = unique('stream')
+    const source = sourceOf(stream)
+    const proxy = await startFaultProxy({ host: '127.0.0.1', port: proxied.port }, proxied.advertisedPort)
+    onTestFinished(() => proxy[Symbol.asyncDispose]())
+    const cut = await open(`127.0.0.1:${proxy.port}`, { groupProtocol })
+    const holder = new Taker({ hold: true })
+    await cut.transport.consume(source, holder)
+    const { transport } = await open(server.url, { groupProtocol })
+    const labels = ['a', 'b', 'c', 'd', 'e', 'f']
+    const batch = labels.map((label) => messageOf(stream, label))
+    await transport.publish(batch, confirmed())
+    await vi.waitFor(() => expect(holder.labels.toSorted()).toEqual(labels), patience)
+    proxy.set({ kind: 'black-hole', towards: 'both' })
+    const next = new Taker({ hold: true })
+    await transport.consume(source, next)
+    await vi.waitFor(() => expect(next.labels.toSorted()).toEqual(labels), patience)
+    expect(next.deliveries.every(({ redelivered }) => redelivered)).toBe(true)
+    await vi.waitFor(() => expect(holder.revoked.length).toBe(partitions), patience)
+    proxy.set({ kind: 'pass' })
+    proxy.reset()
+    for (const delivery of holder.deliveries.slice(0, labels.length)) delivery.ack()
+    await vi.waitFor(() => expect(cut.errors.map(({ code }) => code)).toContain('ACUSE_LEASE_LOST'), patience)
+    for (const delivery of next.deliveries.slice(0, 2)) delivery.ack()
+    const left = next.labels.slice(2).toSorted()
+    await Promise.all([cut.transport[Symbol.asyncDispose](), transport[Symbol.asyncDispose]()])
+    const last = new Taker()
+    const third = await open(server.url, { groupProtocol })
+    await third.transport.consume(source, last)
+    await vi.waitFor(() => expect(last.labels.toSorted()).toEqual(left), patience)
+  },
+)
 
 it('what a transaction of another client wrote is delivered once it is committed, and never when it is rolled back', async () => {
   const stream = unique('stream')

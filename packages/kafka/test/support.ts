@@ -80,14 +80,19 @@ export function sourceOf(stream: string, parts: Partial<Source> = {}): Source {
   }
 }
 
-/** Acks what comes, and remembers it. */
+/** Remembers what comes, and acks it unless it is to hold it. */
 export class Taker implements Sink {
   readonly deliveries: Delivery[] = []
   readonly revoked: string[] = []
+  readonly #holds: boolean
+
+  constructor({ hold = false }: { readonly hold?: boolean } = {}) {
+    this.#holds = hold
+  }
 
   deliver(deliveries: readonly Delivery[]): void {
     this.deliveries.push(...deliveries)
-    for (const delivery of deliveries) delivery.ack()
+    if (!this.#holds) for (const delivery of deliveries) delivery.ack()
   }
 
   async revoke(partition: string): Promise<void> {
