@@ -22,29 +22,33 @@ export function testRelease(release: NatsRelease): void {
   afterAll(() => server[Symbol.asyncDispose]())
 
   for (const [shape, options] of Object.entries(shapes)) {
-    testTransport(`NATS ${release}, ${shape}`, async () => {
-      const proxies = new Map<Transport, FaultProxy>()
-      return {
-        async open(instance) {
-          const proxy = await startFaultProxy({ host: '127.0.0.1', port: server.port })
-          const url = new URL(server.url)
-          url.port = String(proxy.port)
-          const context = { service: 'conformance', instance, clock: systemClock, onError: () => undefined }
-          const transport = await nats(url.href, { ...options, leaseMs })(context)
-          proxies.set(transport, proxy)
-          return transport
-        },
-        async crash(transport) {
-          const proxy = proxies.get(transport)
-          proxy?.set({ kind: 'refuse' })
-          proxy?.reset()
-        },
-        restartServer: () => server.restart(),
-        refused: (message) => ({ ...message, body: new Uint8Array(largestBytes + 1) }),
-        async dispose() {
-          for (const proxy of proxies.values()) await proxy[Symbol.asyncDispose]()
-        },
-      }
-    })
+    testTransport(
+      `NATS ${release}, ${shape}`,
+      async () => {
+        const proxies = new Map<Transport, FaultProxy>()
+        return {
+          async open(instance) {
+            const proxy = await startFaultProxy({ host: '127.0.0.1', port: server.port })
+            const url = new URL(server.url)
+            url.port = String(proxy.port)
+            const context = { service: 'conformance', instance, clock: systemClock, onError: () => undefined }
+            const transport = await nats(url.href, { ...options, leaseMs })(context)
+            proxies.set(transport, proxy)
+            return transport
+          },
+          async crash(transport) {
+            const proxy = proxies.get(transport)
+            proxy?.set({ kind: 'refuse' })
+            proxy?.reset()
+          },
+          restartServer: () => server.restart(),
+          refused: (message) => ({ ...message, body: new Uint8Array(largestBytes + 1) }),
+          async dispose() {
+            for (const proxy of proxies.values()) await proxy[Symbol.asyncDispose]()
+          },
+        }
+      },
+      { concurrent: true },
+    )
   }
 }
