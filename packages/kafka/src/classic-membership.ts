@@ -4,7 +4,7 @@ import { assignRoundRobin } from './assignor.ts'
 import type { Connections } from './connection.ts'
 import { Coordinator } from './coordinator.ts'
 import { errorName } from './errors.ts'
-import { type Membership, type MembershipOptions, Session } from './membership.ts'
+import { type Membership, type MembershipOptions, Session, sessionOver } from './membership.ts'
 import { CoordinatorRefused, type Identity, type Partition, partitionName } from './offsets.ts'
 import { type JoinGroupResponse, requests } from './protocol.ts'
 import { Reporter } from './reporter.ts'
@@ -82,7 +82,11 @@ export class ClassicMembership implements Membership {
   async #round(): Promise<number> {
     const { heartbeatMs } = this.#options
     try {
-      const answer = this.#generation === outside ? await this.#enter() : await this.#heartbeat()
+      const answer = this.#generation === outside ? await this.#enter() : await this.#session.within(this.#heartbeat())
+      if (answer === sessionOver) {
+        await this.#lose(undefined)
+        return 0
+      }
       if (answer !== undefined) return await this.#follow(answer)
       this.#reporter.recovered(this.#what)
       return heartbeatMs
@@ -123,7 +127,8 @@ export class ClassicMembership implements Membership {
       null,
     )
     const answer = errorName(errorCode)
-    if (answer === undefined || answer === 'REBALANCE_IN_PROGRESS') this.#session.heard(askedAtMs)
+    const isAlive = answer === undefined || answer === 'REBALANCE_IN_PROGRESS'
+    if (isAlive && this.#generation !== outside) this.#session.heard(askedAtMs)
     return answer
   }
 

@@ -74,15 +74,15 @@ export class Cluster {
     const pool = new ConnectionPool(clientId, {
       ...(tls === undefined ? {} : { tls, tlsServerName: this.#bootstrap.some(({ host }) => isIP(host) === 0) }),
       ...(sasl === undefined ? {} : { sasl }),
-      connectTimeout: connectTimeoutMs,
+      connectTimeout: Math.min(connectTimeoutMs, timeoutMs),
       requestTimeout: timeoutMs,
     })
     return new Connections(pool, clock, (node) => (node === undefined ? this.#anyone() : [this.#broker(node)]))
   }
 
   /** Asks for topics, and learns the brokers by it. */
-  async metadata(topics: readonly string[]): Promise<MetadataResponse> {
-    const answer = await this.#main.ask(undefined, requests.metadata, [...topics], false, false)
+  async metadata(topics: readonly string[], connections: Connections = this.#main): Promise<MetadataResponse> {
+    const answer = await connections.ask(undefined, requests.metadata, [...topics], false, false)
     this.#brokers = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     this.#id = answer.clusterId ?? ''
     return answer

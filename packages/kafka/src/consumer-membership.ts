@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { AcuseError, Loop } from '@acuse/core'
 import { answerOf, asAcuseError } from './errors.ts'
-import { type Membership, type MembershipOptions, Session } from './membership.ts'
+import { type Membership, type MembershipOptions, Session, sessionOver } from './membership.ts'
 import { type Identity, type Partition, partitionName } from './offsets.ts'
 import { type GroupAssignment, type GroupHeartbeatResponse, requests } from './protocol.ts'
 import { Reporter } from './reporter.ts'
@@ -29,6 +29,8 @@ export class ConsumerMembership implements Membership {
   readonly #revoking = new Set<string>()
   #target: ReadonlyMap<string, Partition> = new Map()
   #holding = false
+  /** Counts how often it has lost everything. */
+  #life = 0
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -70,7 +72,12 @@ export class ConsumerMembership implements Membership {
 
   async #round(): Promise<number> {
     try {
-      await this.#heartbeat()
+      const beat = this.#heartbeat()
+      if (this.#epoch === joining) await beat
+      else if ((await this.#session.within(beat)) === sessionOver) {
+        await this.#lose(undefined)
+        return 0
+      }
       this.#reporter.recovered(this.#what)
       return this.#options.heartbeatMs
     } catch (error) {
@@ -84,7 +91,10 @@ export class ConsumerMembership implements Membership {
 
   async #heartbeat(): Promise<void> {
     const askedAtMs = this.#session.nowMs
+    const life = this.#life
     const response = await this.#ask(this.#epoch, [...this.#owned.values()])
+    // An answer to what it was before it lost everything.
+    if (this.#life !== life) return
     this.#session.heard(askedAtMs)
     this.#epoch = response.memberEpoch
     if (response.assignment !== null) this.#target = this.#partitionsOf(response.assignment)
@@ -154,6 +164,7 @@ export class ConsumerMembership implements Membership {
     const { ownership, coordinator, onError } = this.#options
     onError(this.#session.lost(coordinator.group, answer))
     const lost = [...this.#owned.values()]
+    this.#life++
     this.#epoch = joining
     this.#owned.clear()
     this.#revoking.clear()

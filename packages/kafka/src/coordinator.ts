@@ -49,8 +49,9 @@ export class Coordinator {
   }
 
   async #find(): Promise<number> {
-    await this.#cluster.metadata([])
-    const { coordinators } = await this.#cluster.main.ask(
+    // On connections whose answers are not waited for longer than a session lasts.
+    await this.#cluster.metadata([], this.#connections)
+    const { coordinators } = await this.#connections.ask(
       undefined,
       requests.findCoordinator,
       FindCoordinatorKeyTypes.GROUP,

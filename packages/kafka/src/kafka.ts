@@ -89,7 +89,7 @@ export function kafka(brokers: string | readonly string[], options: KafkaOptions
   checkAtLeast('kafka: rebalanceTimeoutMs', settings.rebalanceTimeoutMs, 1_000)
   return async (context) => {
     const cluster = await Cluster.open({
-      brokers: typeof brokers === 'string' ? brokers.split(',') : brokers,
+      brokers: (typeof brokers === 'string' ? brokers.split(',') : brokers).map((broker) => broker.trim()),
       tls: tls === true ? {} : tls,
       sasl,
       clientId: `${context.service} ${context.instance}`,

@@ -43,6 +43,8 @@ export interface Membership {
 /** Of the session: who was not heard for so long gives up, before the coordinator gives its partitions to others. */
 const patience = 2 / 3
 
+export const sessionOver: unique symbol = Symbol('the session is over')
+
 /** When the coordinator was last heard. */
 export class Session {
   readonly #clock: Clock
@@ -62,6 +64,18 @@ export class Session {
   /** Whether the coordinator may give this member up before it is heard again. */
   get isOver(): boolean {
     return this.#clock.now() - this.#heardAtMs >= this.#timeoutMs * patience
+  }
+
+  /** What is answered, or that the session is over before there is an answer. */
+  async within<R>(asked: Promise<R>): Promise<R | typeof sessionOver> {
+    const leftMs = this.#heardAtMs + this.#timeoutMs * patience - this.#clock.now()
+    const over = Promise.withResolvers<typeof sessionOver>()
+    const cancel = this.#clock.after(leftMs, () => over.resolve(sessionOver))
+    try {
+      return await Promise.race([asked, over.promise])
+    } finally {
+      cancel()
+    }
   }
 
   /** It has answered what it was asked at `askedAtMs`. */

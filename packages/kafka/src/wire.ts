@@ -8,6 +8,7 @@ const own = {
   priority: 'acuse-priority',
 } as const
 
+const names = { id: Buffer.from(own.id), type: Buffer.from(own.type), priority: Buffer.from(own.priority) } as const
 const ownHeaders: ReadonlySet<string> = new Set(Object.values(own))
 /** Where a record that is not ours says its type: the binding of CloudEvents to Kafka, and ours. */
 const typeHeaders = [own.type, 'ce_type', 'ce-type']
@@ -20,9 +21,9 @@ const mostHeaderFrameBytes = 10
 export function recordOf(message: WireMessage, partition: number): MessageRecord {
   const headers = new Map<Buffer, Buffer>()
   for (const [name, value] of Object.entries(message.headers)) headers.set(Buffer.from(name), Buffer.from(value))
-  headers.set(Buffer.from(own.id), Buffer.from(message.id))
-  headers.set(Buffer.from(own.type), Buffer.from(message.type))
-  headers.set(Buffer.from(own.priority), Buffer.from(message.priority))
+  headers.set(names.id, Buffer.from(message.id))
+  headers.set(names.type, Buffer.from(message.type))
+  headers.set(names.priority, Buffer.from(message.priority))
   const { buffer, byteOffset, byteLength } = message.body
   return {
     topic: message.stream,
