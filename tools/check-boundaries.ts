@@ -12,7 +12,10 @@ const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
   'packages/rabbitmq': ['@acuse/core'],
   'packages/redis': ['@acuse/core'],
   'packages/testing': ['@acuse/core'],
-  'packages/transports': ['@acuse/core', '@acuse/postgres', '@acuse/rabbitmq'],
+  'packages/transports': [
+    '@acuse/core',
+    ...['@acuse/kafka', '@acuse/nats', '@acuse/postgres', '@acuse/rabbitmq', '@acuse/redis'],
+  ],
   'packages/nestjs': ['@acuse/core'],
   'packages/cli': ['@acuse/core', '@acuse/postgres', '@acuse/transports'],
   'proof/bench': ['@acuse/core', '@acuse/postgres'],

@@ -21,19 +21,44 @@ const rabbitmq: Kind = {
   load: async (url) => (await import('@acuse/rabbitmq')).rabbitmq(url),
 }
 
+const nats: Kind = {
+  packages: ['@acuse/nats', '@nats-io/jetstream', '@nats-io/transport-node'],
+  load: async (url) => (await import('@acuse/nats')).nats(url),
+}
+const redis: Kind = {
+  packages: ['@acuse/redis', 'ioredis'],
+  load: async (url) => (await import('@acuse/redis')).redis(url),
+}
+const kafka: Kind = {
+  packages: ['@acuse/kafka', '@platformatic/kafka'],
+  load: async (url) => {
+    const [, brokers = '', replicas] = kafkaAddress.exec(url) ?? []
+    const given = replicas === undefined ? {} : { replicationFactor: Number(replicas) }
+    return (await import('@acuse/kafka')).kafka(brokers, given)
+  },
+}
+
+/** `kafka://one:9092,two:9092`, and how many brokers keep each message: `?replicationFactor=1`. */
+const kafkaAddress = /^kafka:\/\/([^/?]+)\/?(?:\?replicationFactor=(\d+))?$/i
+
 /** Which transport an address names. Another one is a line. */
 const kinds: ReadonlyMap<string, Kind> = new Map([
   ['postgres', postgres],
   ['postgresql', postgres],
   ['amqp', rabbitmq],
   ['amqps', rabbitmq],
+  ['kafka', kafka],
+  ['nats', nats],
+  ['tls', nats],
+  ['redis', redis],
+  ['rediss', redis],
 ])
 
 /** What an address may begin with, without `://`. */
 export const transportSchemes: readonly string[] = [...kinds.keys()]
 
 /**
- * The transport that an address names: `postgres://…` or `amqp://…`. What it needs is loaded when it is opened.
+ * The transport that an address names: `postgres://…`, `amqp://…`, `kafka://…`, `nats://…` or `redis://…`. What it needs is loaded when it is opened.
  *
  * Throws `ACUSE_CONFIGURATION` for any other address. Opening throws `ACUSE_MISSING_PACKAGE` for what is not installed, and what
  * the transport throws.

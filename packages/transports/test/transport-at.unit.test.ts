@@ -2,7 +2,9 @@ import { transportAt, transportSchemes } from '@acuse/transports'
 import { expect, test } from 'vitest'
 
 test('an address says the transport, and nothing is opened before the bus starts', () => {
-  expect(transportSchemes).toEqual(['postgres', 'postgresql', 'amqp', 'amqps'])
+  expect(transportSchemes).toEqual([
+    ...['postgres', 'postgresql', 'amqp', 'amqps', 'kafka', 'nats', 'tls', 'redis', 'rediss'],
+  ])
   for (const scheme of transportSchemes)
     expect(transportAt(`${scheme}://user:secret@127.0.0.1:1/name`)).toBeTypeOf('function')
   expect(transportAt('AMQP://127.0.0.1:1')).toBeTypeOf('function')

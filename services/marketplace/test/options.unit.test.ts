@@ -71,15 +71,18 @@ test('a release may be named beside an address', () => {
 })
 
 test.each([
-  [['--transport', 'rabbit'], '--transport is one of postgres, rabbitmq, rabbitmq-3.10, not "rabbit"'],
-  [['--transport', ''], '--transport is one of postgres, rabbitmq, rabbitmq-3.10, not ""'],
+  [
+    ['--transport', 'rabbit'],
+    '--transport is one of postgres, rabbitmq, rabbitmq-3.10, kafka, nats, redis, not "rabbit"',
+  ],
+  [['--transport', ''], '--transport is one of postgres, rabbitmq, rabbitmq-3.10, kafka, nats, redis, not ""'],
   [
     ['--transport-url', 'localhost:5672'],
-    '--transport-url is an address that begins with one of postgres://, postgresql://, amqp://, amqps://',
+    '--transport-url is an address that begins with one of postgres://, postgresql://, amqp://, amqps://, kafka://, nats://, tls://, redis://, rediss://',
   ],
   [
     ['--transport-url', 'http://user:secret@host'],
-    '--transport-url is an address that begins with one of postgres://, postgresql://, amqp://, amqps://',
+    '--transport-url is an address that begins with one of postgres://, postgresql://, amqp://, amqps://, kafka://, nats://, tls://, redis://, rediss://',
   ],
   [
     ['--transport', 'postgres', '--transport-url', 'amqp://user:secret@host'],

@@ -45,7 +45,7 @@ export async function openTransport(options: RunTransportOptions): Promise<RunTr
 
 async function startBroker(
   title: string,
-  { release, installation, start }: BrokerKind,
+  { release, installation, start, urlOf = ({ url }) => url }: BrokerKind,
   { folder, say }: RunTransportOptions,
 ): Promise<RunTransport> {
   // Only now: most runs need none of it, and it is no package that users have.
@@ -57,5 +57,5 @@ async function startBroker(
   await rm(parent, { recursive: true, force: true })
   await mkdir(parent, { recursive: true })
   const broker = await start(servers, parent)
-  return { url: broker.url, title: `${title} ${broker.version}`, broker }
+  return { url: urlOf(broker), title: `${title} ${broker.version}`, broker }
 }

@@ -1,6 +1,6 @@
 import type { Installation, Server } from '@acuse-proof/servers'
 
-export type TransportName = 'postgres' | 'rabbitmq' | 'rabbitmq-3.10'
+export type TransportName = 'postgres' | 'rabbitmq' | 'rabbitmq-3.10' | 'kafka' | 'nats' | 'redis'
 
 /** What runs the real servers; loaded when one is started. */
 type Servers = typeof import('@acuse-proof/servers')
@@ -21,6 +21,8 @@ export interface BrokerKind {
   installation: Installation
   /** Starts it in a folder of its own below `parent`. */
   start: (servers: Servers, parent: string) => Promise<Server>
+  /** What services are told; default: its address. */
+  urlOf?: (broker: Server) => string
 }
 
 const rabbitMq = { title: 'RabbitMQ', schemes: ['amqp', 'amqps'] }
@@ -42,6 +44,34 @@ const TRANSPORTS: Readonly<Record<TransportName, TransportKind>> = {
       release: '3.10',
       installation: 'bookworm',
       start: ({ startRabbitMq }, parent) => startRabbitMq({ release: '3.10', parent }),
+    },
+  },
+  kafka: {
+    title: 'Kafka',
+    schemes: ['kafka'],
+    broker: {
+      release: '4',
+      installation: 'kafka',
+      start: ({ startKafka }, parent) => startKafka({ parent, lines: ['auto.create.topics.enable=false'] }),
+      urlOf: ({ port }) => `kafka://127.0.0.1:${port}?replicationFactor=1`,
+    },
+  },
+  nats: {
+    title: 'NATS',
+    schemes: ['nats', 'tls'],
+    broker: {
+      release: '2.10',
+      installation: 'trixie',
+      start: ({ startNats }, parent) => startNats({ release: '2.10', parent, jetstream: ['sync_interval: always'] }),
+    },
+  },
+  redis: {
+    title: 'Redis',
+    schemes: ['redis', 'rediss'],
+    broker: {
+      release: '8.0',
+      installation: 'trixie',
+      start: ({ startRedis }, parent) => startRedis({ release: '8.0', parent, lines: ['appendfsync always'] }),
     },
   },
 }
