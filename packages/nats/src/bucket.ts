@@ -14,24 +14,33 @@ export interface Entry {
   readonly writtenAtMs: number
 }
 
+export interface BucketOptions {
+  readonly connection: Connection
+  readonly name: string
+  /** Makes it anew where it was deleted, and says so. */
+  readonly remake: () => Promise<void>
+}
+
 /** Keys and values that change only where the writer knows the newest: compare and set. */
 export class Bucket {
-  readonly #connection: Connection
-  readonly #name: string
+  readonly #options: BucketOptions
+  #remaking: Promise<void> | undefined
 
-  constructor(connection: Connection, name: string) {
-    this.#connection = connection
-    this.#name = name
+  constructor(options: BucketOptions) {
+    this.#options = options
   }
 
   async read(key: string): Promise<Entry | undefined> {
     try {
       const which = { last_by_subj: this.#subjectOf(key) }
-      const message = await readMessage(this.#connection, bucketStreamOf(this.#name), which)
+      const { connection, name } = this.#options
+      const message = await readMessage(connection, bucketStreamOf(name), which)
       if (message === undefined) return undefined
       const value = Buffer.from(message.data ?? '', 'base64').toString()
       return { value, revision: message.seq, writtenAtMs: Date.parse(message.time) }
     } catch (error) {
+      // Every write comes after a read, so this is where it is noticed.
+      if (apiCodeOf(error) === apiCodes.streamNotFound) await this.#remake()
       throw this.#error(key, error)
     }
   }
@@ -44,7 +53,7 @@ export class Bucket {
     const expected = headers()
     expected.set(PubHeaders.ExpectedLastSubjectSequenceHdr, String(revision))
     try {
-      const written = await store(this.#connection, this.#subjectOf(key), value, expected)
+      const written = await store(this.#options.connection, this.#subjectOf(key), value, expected)
       if (written === undefined) throw new Error('the answer to it is no ack')
       return written
     } catch (error) {
@@ -54,11 +63,18 @@ export class Bucket {
     }
   }
 
+  #remake(): Promise<void> {
+    this.#remaking ??= this.#options.remake().finally(() => {
+      this.#remaking = undefined
+    })
+    return this.#remaking
+  }
+
   #subjectOf(key: string): string {
-    return `$KV.${this.#name}.${key}`
+    return `$KV.${this.#options.name}.${key}`
   }
 
   #error(key: string, error: unknown): AcuseError {
-    return asAcuseError(error, `bucket ${this.#name}, key ${key}`)
+    return asAcuseError(error, `bucket ${this.#options.name}, key ${key}`)
   }
 }

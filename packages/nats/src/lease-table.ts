@@ -89,8 +89,10 @@ export class KeyLeaseTable implements LeaseTable {
       for (const { partition, epoch } of wanted) {
         const row = leases.get(partition) ?? { owner: null, epoch: 0 }
         if (row.epoch !== epoch || !isFree(row.owner)) continue
-        leases.set(partition, { owner: member, epoch: epoch + 1 })
-        claimed.push({ partition, epoch: epoch + 1, clean: row.owner === null, inDoubt: [] })
+        // By the clock, so that it grows on where the bucket was deleted: places outlive it in who still reads.
+        const next = Math.max(epoch + 1, nowMs)
+        leases.set(partition, { owner: member, epoch: next })
+        claimed.push({ partition, epoch: next, clean: row.owner === null, inDoubt: [] })
       }
       return claimed
     })

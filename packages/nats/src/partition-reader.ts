@@ -4,13 +4,17 @@ import { Session, type SessionOptions } from './session.ts'
 
 const firstPauseMs = 50
 const longestPauseMs = 5_000
+/** Who stops waits so long for a reading that is just being opened. */
+const openWithinMs = 1_000
 
 /** Reads a partition as long as this process owns it. After a break nothing of before counts, and it is read again from its place. */
 export class PartitionReader {
   readonly #options: SessionOptions
   readonly #stopping = new AbortController()
   #session: Session | undefined
+  #opening: Promise<void> | undefined
   #running: Promise<void> | undefined
+  #isLost = false
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -28,6 +32,7 @@ export class PartitionReader {
   /** Another process shall have it. Resolves when the sink has let go of it and its place is stored. Never rejects. */
   async give(): Promise<void> {
     this.#stopping.abort()
+    await this.#opening
     const session = this.#session
     if (session !== undefined) {
       session.drain()
@@ -40,6 +45,7 @@ export class PartitionReader {
 
   /** Another process has it, or may. Resolves when the sink has let go of it. Never rejects. */
   async lose(): Promise<void> {
+    this.#isLost = true
     this.#stopping.abort()
     this.#session?.fail('lost')
     await this.#running
@@ -53,7 +59,9 @@ export class PartitionReader {
 
   /** Stores its place, when all is settled or nothing more will be. Never rejects. */
   async stop(): Promise<void> {
-    const { lanes, intake } = this.#options
+    const { clock, lanes, intake } = this.#options
+    // One that the server does not answer has begun nothing.
+    await Promise.race([this.#opening, pause(clock, openWithinMs)])
     await this.#session?.finish(lanes.flatMap(({ partition }) => intake.unbegun(partition)))
   }
 
@@ -65,11 +73,13 @@ export class PartitionReader {
       if (this.#isStopping) return
       const session = new Session(this.#options)
       try {
-        await session.open()
+        const opening = session.open()
+        this.#opening = opening.catch(() => undefined)
+        await opening
         failures = 0
         this.#session = session
-        // Who asked it to stop waits for its end.
-        if (this.#isStopping) session.fail('lost')
+        if (this.#isStopping) session.drain()
+        if (this.#isLost) session.fail('lost')
         const reason = await session.over
         if (reason === 'finished') return
         if (reason !== 'lost') onError(reason)

@@ -59,7 +59,9 @@ export class PlaceKeeper {
     }
     this.#checkStream(info)
     this.#revision = entry?.revision ?? 0
-    await this.store()
+    // Nothing is begun here yet: what is in doubt is what was.
+    const doubt = [...this.#places.values()].flatMap((place) => place.open.filter((one) => place.isSuspect(one)))
+    await this.#write(doubt)
     return this.#places
   }
 

@@ -67,6 +67,7 @@ export class Session {
       return place === undefined ? [] : [{ ...lane, place, incoming: [], pull: undefined }]
     })
     const open = await Promise.all(this.#lanes.map((lane) => this.#readOpen(lane)))
+    if (open.some(({ length }) => length > 0)) await keeper.store()
     for (const [index, { partition, rank }] of this.#lanes.entries()) {
       intake.open(partition, rank)
       intake.add(partition, open[index] ?? [])

@@ -1,5 +1,5 @@
 import {
-  type AcuseError,
+  AcuseError,
   type Clock,
   Intake,
   Ownership,
@@ -17,7 +17,7 @@ import { PartitionReader } from './partition-reader.ts'
 import { PlaceKeeper } from './place-keeper.ts'
 import type { LaneMessage, LaneShape } from './lane.ts'
 import { keepStart } from './start.ts'
-import { ensureStream, readStream, type StreamOptions } from './streams.ts'
+import { ensureBucket, ensureStream, readStream, type StreamOptions } from './streams.ts'
 import { tokenOf } from './topology.ts'
 
 export interface SubscriptionOptions {
@@ -61,7 +61,15 @@ export class NatsSubscription implements Subscription {
     const { connection, source, sink, clock, onError, member, streams, leaseMs, bucket } = options
     const { group, prefetch } = source
     this.#options = options
-    this.#bucket = new Bucket(connection, bucket)
+    this.#bucket = new Bucket({
+      connection,
+      name: bucket,
+      remake: async () => {
+        const text = `group ${group}: bucket ${bucket} was deleted, with the places of all groups. It is made anew, and who has no place begins at the earliest.`
+        onError(new AcuseError('ACUSE_HISTORY_GONE', text))
+        await ensureBucket(connection, bucket, options.stream)
+      },
+    })
     this.#parts = partsOf(streams)
     this.#wake = `_acuse.${bucket}.${tokenOf(group)}`
     const table = new KeyLeaseTable({

@@ -76,6 +76,27 @@ it('a consumer that is deleted is made again, and nothing is lost or comes twice
   expect(errors.map((error) => error.message)).toEqual([expect.stringMatching(/the server ended the consumer/)])
 })
 
+it('a bucket of places that is deleted is made again, which is reported, and nothing is lost', async () => {
+  const stream = uniqueName('stream')
+  const { transport, errors } = await open(server.url, { bucket: 'deleted', leaseMs: 1_000 })
+  const got = sink()
+  await consume(transport, got, { streams: [{ name: stream, partitions: 1 }] })
+  await publish(transport, [message(stream, '1', { partitions: 1 })])
+  await eventually(() => expect(got.labels()).toEqual(['1']))
+  await ask(client, 'STREAM.DELETE.KV_deleted')
+  await eventually(() => expect(errors.map(({ code }) => code)).toContain('ACUSE_HISTORY_GONE'), { timeoutMs: 20_000 })
+  for (const label of ['2', '3', '4']) {
+    await publish(transport, [message(stream, label, { partitions: 1 })])
+    await eventually(() => expect(got.labels()).toContain(label), { timeoutMs: 20_000 })
+  }
+  expect(errors).toContainEqual(
+    expect.objectContaining({
+      code: 'ACUSE_HISTORY_GONE',
+      message: expect.stringMatching(/bucket deleted was deleted, with the places of all groups/),
+    }),
+  )
+})
+
 it('messages that were taken out of a stream before a group read them are reported', async () => {
   const stream = uniqueName('stream')
   const streams = [{ name: stream, partitions: 1 }]

@@ -9,8 +9,8 @@ const shapes: Readonly<Record<string, NatsOptions>> = {
   'priorities not heeded': {},
   'a lane for each priority': { prioritized: true },
 }
-/** Whoever crashes keeps its partitions for so long. */
-const leaseMs = 3_000
+/** Whoever crashes keeps its partitions for so long. On a busy machine a process stood still for 1.7 s. */
+const leaseMs = 5_000
 const largestBytes = 1_500_000
 
 /** Runs the suite on one release of the server, in each shape that the transport can have. */
