@@ -85,6 +85,6 @@ test('where all servers are installed, the command says so in one line, or as JS
     readonly made: readonly string[]
   }
   expect(made).toEqual([])
-  expect(installed).toHaveLength(3)
+  expect(installed.length).toBeGreaterThanOrEqual(4)
   for (const item of installed) expect(item.folder.startsWith(folder) && existsSync(item.folder)).toBe(true)
 })
