@@ -21,7 +21,9 @@ export function testRelease(release: RabbitMqRelease): void {
   })
   afterAll(() => server[Symbol.asyncDispose]())
 
-  for (const [shape, options] of Object.entries(shapes)) {
+  // Partitions spread from 4.0 on; before it the second shape is one process's many queues, and takes a minute more.
+  const shapesOfRelease = Object.entries(shapes).slice(0, release === '3.10' ? 1 : undefined)
+  for (const [shape, options] of shapesOfRelease) {
     testTransport(
       `RabbitMQ ${release}, ${shape}`,
       async () => {
