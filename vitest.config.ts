@@ -33,8 +33,8 @@ export default defineConfig({
           globalSetup: ['./test/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // Each file works on real servers; those of brokers wait most of the time, so three of them keep two cores busy.
-          maxWorkers: 3,
+          // Each file works on real servers: more of them at once than two cores carry only makes each slower.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
