@@ -30,7 +30,7 @@ function testCluster<S extends Server>(subject: Subject<S>): void {
       const [first, second, third] = cluster.nodes
       if (first === undefined || second === undefined || third === undefined) throw new Error('It has not three nodes.')
       const holds = async (server: S): Promise<void> =>
-        await eventually(async () => await subject.check(server), 60_000)
+        await eventually(async () => await subject.check(server), 150_000)
       await subject.store(first)
 
       await cluster.kill(1)
