@@ -13,8 +13,10 @@ test(
   { timeout: 600_000 },
   async () => {
     const folder = await temporaryFolder()
-    const args = ['--once', '--faults', '--orders', '60', '--seed', '7', '--json', '--folder', folder]
-    const { code, stdout, stderr } = await startMarketplace('--transport', 'rabbitmq', ...args).ended
+    // One order a second: for as long as both faults of the broker need, also where it takes 20 s to come back.
+    const orders = ['--orders', '60', '--rate', '1', '--seed', '7']
+    const args = ['--transport', 'rabbitmq', '--once', '--faults', ...orders, '--json', '--folder', folder]
+    const { code, stdout, stderr } = await startMarketplace(...args).ended
     const summary = summaryOf(stdout)
     expectAllWell(summary, 60)
     expect(code).toBe(0)
