@@ -8,7 +8,8 @@ interface Service {
   readonly command?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
   readonly ports: readonly string[]
-  readonly volumes: readonly string[]
+  readonly volumes?: readonly string[]
+  readonly profiles?: readonly string[]
   readonly healthcheck: { readonly test: readonly string[]; readonly retries: number }
 }
 
@@ -20,9 +21,10 @@ interface Compose {
 
 const compose = parse(readFileSync(join(import.meta.dirname, '..', 'compose.yaml'), 'utf8')) as Compose
 const services = Object.entries(compose.services)
+const servers = services.filter(([, { profiles }]) => profiles?.includes('ui') !== true)
 
 test('compose.yaml has the five servers, each of the major version it is meant for', () => {
-  expect(services.map(([name, { image }]) => `${name} ${image}`)).toEqual([
+  expect(servers.map(([name, { image }]) => `${name} ${image}`)).toEqual([
     'postgres postgres:18',
     'rabbitmq rabbitmq:4-management',
     expect.stringMatching(/^kafka apache\/kafka:4\.\d+\.\d+$/),
@@ -31,15 +33,23 @@ test('compose.yaml has the five servers, each of the major version it is meant f
   ])
 })
 
-test.each(services)(
-  '%s tells when it is healthy, keeps its data, and is reached from this machine only',
-  (_name, service) => {
-    expect(service.healthcheck.test.length).toBeGreaterThanOrEqual(2)
-    expect(service.healthcheck.retries).toBeGreaterThan(0)
-    for (const port of service.ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
-    for (const volume of service.volumes) expect(Object.keys(compose.volumes)).toContain(volume.split(':')[0])
-  },
-)
+test.each(services)('%s tells when it is healthy, and is reached from this machine only', (_name, service) => {
+  expect(service.healthcheck.test.length).toBeGreaterThanOrEqual(2)
+  expect(service.healthcheck.retries).toBeGreaterThan(0)
+  for (const port of service.ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
+})
+
+test.each(servers)('%s keeps its data', (_name, { volumes = [] }) => {
+  expect(volumes).not.toEqual([])
+  for (const volume of volumes) expect(Object.keys(compose.volumes)).toContain(volume.split(':')[0])
+})
+
+test('the page about Kafka changes nothing, and reaches it where its network does', () => {
+  const { environment } = compose.services['kafka-ui'] ?? expect.unreachable()
+  const { KAFKA_ADVERTISED_LISTENERS: listeners } = compose.services['kafka']?.environment ?? {}
+  expect(environment).toMatchObject({ KAFKA_CLUSTERS_0_READONLY: 'true' })
+  expect(listeners).toContain(`://${environment?.['KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS']}`)
+})
 
 test('the brokers keep what they confirm', () => {
   expect(compose.services['redis']?.command?.join(' ')).toBe(

@@ -1,11 +1,15 @@
-import { execFileSync } from 'node:child_process'
 import { pbkdf2Sync, randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { AcuseError, systemClock } from '@acuse/core'
-import { freePort, type KafkaListener, type Server, startKafka } from '@acuse-proof/servers'
+import {
+  type Certificate,
+  type Certificates,
+  freePort,
+  type KafkaListener,
+  makeCertificates,
+  type Server,
+  startKafka,
+} from '@acuse-proof/servers'
 import { kafka, type KafkaOptions, type KafkaSasl } from '@acuse/kafka'
 import { alterUserScramCredentialsV0, ConnectionPool } from '@platformatic/kafka'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -15,57 +19,6 @@ const password = 'correct-horse-battery'
 const wrongPassword = 'canary-of-a-secret'
 const sha256 = 1
 const iterations = 4_096
-
-interface Certificates {
-  readonly ca: string
-  readonly otherCa: string
-  /** Key and certificate in one, as Kafka takes them. */
-  readonly server: string
-  readonly elsewhere: string
-  readonly client: { readonly key: string; readonly cert: string }
-}
-
-/** Certificates made for one run: two authorities, servers for two names, and a client. */
-async function makeCertificates(): Promise<Certificates> {
-  const folder = await mkdtemp(join(tmpdir(), 'acuse-certificates-'))
-  const at = (name: string): string => join(folder, name)
-  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { stdio: 'pipe' })
-  const read = (name: string): Promise<string> => readFile(at(name), 'utf8')
-  const days = ['-days', '2']
-  const key = (name: string): string[] => [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    at(`${name}.key`),
-  ]
-  const authority = (name: string): void =>
-    openssl('req', '-x509', ...key(name), ...days, '-subj', `/CN=${name}`, '-out', at(`${name}.crt`))
-  const signed = (name: string, names: string): void =>
-    openssl(
-      ...['req', '-x509', ...key(name), ...days, '-subj', `/CN=${name}`, '-addext', `subjectAltName=${names}`],
-      ...['-CA', at('ca.crt'), '-CAkey', at('ca.key'), '-out', at(`${name}.crt`)],
-    )
-  try {
-    authority('ca')
-    authority('other')
-    signed('server', 'IP:127.0.0.1,DNS:localhost')
-    signed('elsewhere', 'DNS:elsewhere.example')
-    signed('client', 'DNS:client.example')
-    const both = async (name: string): Promise<string> => (await read(`${name}.key`)) + (await read(`${name}.crt`))
-    return {
-      ca: await read('ca.crt'),
-      otherCa: await read('other.crt'),
-      server: await both('server'),
-      elsewhere: await both('elsewhere'),
-      client: { key: await read('client.key'), cert: await read('client.crt') },
-    }
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-}
 
 let server: Server
 let certificates: Certificates
@@ -86,7 +39,11 @@ beforeAll(async () => {
   })
   server = await startKafka({
     listeners: [secured, mutual, elsewhere],
-    files: { 'server.pem': certificates.server, 'elsewhere.pem': certificates.elsewhere, 'ca.pem': certificates.ca },
+    files: {
+      'server.pem': inOne(certificates.server),
+      'elsewhere.pem': inOne(certificates.elsewhere),
+      'ca.pem': certificates.ca,
+    },
     lines: [
       ...testLines,
       ...stores,
@@ -106,6 +63,8 @@ beforeAll(async () => {
 })
 afterAll(() => server[Symbol.asyncDispose]())
 
+/** Key and certificate in one, as Kafka takes them. */
+const inOne = ({ key, cert }: Certificate): string => key + cert
 const address = ({ port }: KafkaListener): string => `127.0.0.1:${port}`
 const sasl = (mechanism: KafkaSasl['mechanism'], given = password): KafkaSasl => ({
   mechanism,
@@ -150,7 +109,7 @@ describe('is refused, with an error that says why and holds no secret', () => {
   })
 
   it('a server of another authority', async () => {
-    const told = await failure(secured, { tls: { ca: certificates.otherCa }, sasl: sasl('PLAIN') })
+    const told = await failure(secured, { tls: { ca: certificates.strangerCa }, sasl: sasl('PLAIN') })
     expect(told).toMatch(/self-signed certificate|unable to (verify|get)|certificate signature failure/)
     expect(told).not.toContain(password)
   })

@@ -1,9 +1,15 @@
 import { inspect } from 'node:util'
-import { freePort, type Server, startRedis } from '@acuse-proof/servers'
+import {
+  type Certificate,
+  type Certificates,
+  freePort,
+  makeCertificates,
+  type Server,
+  startRedis,
+} from '@acuse-proof/servers'
 import { AcuseError } from '@acuse/core'
 import { eventually } from '@acuse/testing'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { type Certificates, type KeyPair, makeCertificates } from './certificates.ts'
 import { open, operator, series, uniqueName } from './opened.ts'
 
 const password = 'p@ss/word-canary'
@@ -12,7 +18,7 @@ let certificates: Certificates
 let right: { readonly server: Server; readonly tlsPort: number }
 let wrongHost: { readonly server: Server; readonly tlsPort: number }
 
-async function start({ key, cert }: KeyPair): Promise<{ server: Server; tlsPort: number }> {
+async function start({ key, cert }: Certificate): Promise<{ server: Server; tlsPort: number }> {
   const tlsPort = await freePort()
   const server = await startRedis({
     release: '7.0',
@@ -63,7 +69,7 @@ it('with its own certificate and the right authority and password it opens and p
 })
 
 it('a server that another authority has signed is refused', async () => {
-  const tls = { ca: certificates.otherCa, ...certificates.client }
+  const tls = { ca: certificates.strangerCa, ...certificates.client }
   expect((await failure(open(address(right.tlsPort), { tls }))).message).toMatch(/certificate|unable to verify/i)
 })
 
