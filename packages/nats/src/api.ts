@@ -91,6 +91,23 @@ export async function readMessage(
   }
 }
 
+/** The subjects of a stream that have messages, of those that a pattern fits. */
+export async function readSubjects(connection: Connection, stream: string, pattern: string): Promise<string[]> {
+  const subjects: string[] = []
+  for (;;) {
+    const question = { subjects_filter: pattern, offset: subjects.length }
+    const { state, total = 0 } = await call<StreamInfo>(connection, `STREAM.INFO.${stream}`, question)
+    const page = Object.keys(state?.subjects ?? {})
+    subjects.push(...page)
+    if (page.length === 0 || subjects.length >= total) return subjects
+  }
+}
+
+/** Takes all messages before a number out of a stream, for good. */
+export async function purgeBefore(connection: Connection, stream: string, sequence: number): Promise<void> {
+  await call(connection, `STREAM.PURGE.${stream}`, { seq: sequence })
+}
+
 function whole(answer: Answer<StreamInfo>): StreamInfo {
   if (!isStreamInfo(answer)) throw new Error('the answer about a stream is none')
   return answer

@@ -15,10 +15,13 @@ import {
 } from '@acuse/core'
 import type { Authenticator, NodeConnectionOptions } from '@nats-io/transport-node'
 import { type Connection, openConnection } from './connection.ts'
+import { Keeper } from './keeper.ts'
 import { Publisher } from './publisher.ts'
 import type { UnsafeSetting } from './settings.ts'
 import { ensureBucket, ensureStream, type StreamOptions } from './streams.ts'
 import { NatsSubscription } from './subscription.ts'
+
+const dayMs = 86_400_000
 
 export interface NatsOptions {
   /** How many servers keep each stream. Default 1; a cluster can have 3 or 5, and needs them to survive the loss of a server. */
@@ -27,6 +30,10 @@ export interface NatsOptions {
   readonly prioritized?: boolean
   /** How long a stream knows the ids of what it has taken, so that what is sent again is there once, ms; default 120,000. */
   readonly duplicateWindowMs?: number
+  /** Messages older than this are taken out of their stream once every group that reads it is done with them, ms; default 7 days. */
+  readonly retentionMs?: number
+  /** How often that is looked for, ms; default 60,000. */
+  readonly trimEveryMs?: number
   /** How long after its last sign of life a process's partitions go to others, ms; default 10,000. */
   readonly leaseMs?: number
   /** The bucket of keys and values that keeps the groups' places; default `acuse`. */
@@ -51,6 +58,9 @@ export function nats(url: string, options: NatsOptions = {}): TransportFactory {
   checkAtLeast('nats: replicas', replicas, 1)
   checkAtLeast('nats: duplicateWindowMs', duplicateWindowMs, 100)
   checkAtLeast('nats: leaseMs', leaseMs, 1_000)
+  const { retentionMs = 7 * dayMs, trimEveryMs = 60_000 } = options
+  checkAtLeast('nats: retentionMs', retentionMs, 0)
+  checkAtLeast('nats: trimEveryMs', trimEveryMs, 1)
   if (!/^[A-Za-z0-9_-]+$/.test(bucket)) {
     throw new ConfigurationError(`nats: bucket ${JSON.stringify(bucket)} may hold letters, digits, "_" and "-" only.`)
   }
@@ -66,8 +76,12 @@ export function nats(url: string, options: NatsOptions = {}): TransportFactory {
       try {
         const stream: StreamOptions = { replicas, duplicateWindowMs, allowUnsafe }
         const { created } = await ensureBucket(consuming, bucket, stream)
+        const keeper = new Keeper({
+          ...{ connection: consuming, bucket, retentionMs, clock, onError },
+          everyMs: trimEveryMs,
+        })
         const settings = { stream, bucket, leaseMs, prioritized: options.prioritized ?? false }
-        return new NatsTransport(settings, context, { publishing, consuming, made: created })
+        return new NatsTransport(settings, context, { publishing, consuming, keeper, made: created })
       } catch (error) {
         await consuming.close()
         throw error
@@ -86,9 +100,10 @@ interface Settings {
   readonly prioritized: boolean
 }
 
-interface Connections {
+interface Parts {
   readonly publishing: Connection
   readonly consuming: Connection
+  readonly keeper: Keeper
   /** When the bucket was made, which tells one server from another. */
   readonly made: string
 }
@@ -99,23 +114,27 @@ class NatsTransport implements Transport {
   readonly capabilities: TransportCapabilities
   readonly #settings: Settings
   readonly #context: TransportContext
-  readonly #connections: Connections
+  readonly #parts: Parts
   readonly #publishing: KeyedPublishing
   readonly #subscriptions = new Set<Subscription>()
   #consumed = 0
 
-  constructor(settings: Settings, context: TransportContext, connections: Connections) {
-    const { publishing, made } = connections
+  constructor(settings: Settings, context: TransportContext, parts: Parts) {
+    const { publishing, keeper, made } = parts
     this.identity = `nats ${settings.bucket} ${made}`
     this.capabilities = { ordered: true, priorities: settings.prioritized, history: true }
     this.#settings = settings
     this.#context = context
-    this.#connections = connections
+    this.#parts = parts
     const publisher = new Publisher({
       connection: publishing,
-      ensure: (stream) => ensureStream(publishing, stream, settings.stream),
+      ensure: (stream) => {
+        keeper.know(stream)
+        return ensureStream(publishing, stream, settings.stream)
+      },
     })
     this.#publishing = new KeyedPublishing((message) => publisher.send(message))
+    keeper.start()
   }
 
   publish(batch: readonly WireMessage[], signal: AbortSignal): Promise<readonly PublishResult[]> {
@@ -125,7 +144,7 @@ class NatsTransport implements Transport {
   async consume(source: Source, sink: Sink): Promise<Subscription> {
     const { clock, onError, instance } = this.#context
     const { group, streams } = source
-    const { consuming } = this.#connections
+    const { consuming, keeper } = this.#parts
     if (streams === 'all') throw new ConfigurationError(`group ${group}: a group of NATS has to name its streams.`)
     if (!consuming.connected) {
       throw new AcuseError(
@@ -133,6 +152,7 @@ class NatsTransport implements Transport {
         `group ${group}: there is no connection to NATS; it is tried again.`,
       )
     }
+    for (const stream of streams) keeper.know(stream)
     const subscription = new NatsSubscription({
       ...{ connection: consuming, clock, onError, source, streams, sink },
       member: `${instance}.${++this.#consumed}`,
@@ -145,6 +165,7 @@ class NatsTransport implements Transport {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.stop(0)))
-    await Promise.all([this.#connections.publishing.close(), this.#connections.consuming.close()])
+    await this.#parts.keeper.stop()
+    await Promise.all([this.#parts.publishing.close(), this.#parts.consuming.close()])
   }
 }

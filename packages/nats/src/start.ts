@@ -40,7 +40,13 @@ export async function readStart(bucket: Bucket, group: string, stream: string, i
 const nanosPerMs = 1_000_000
 const questionMs = 5_000
 
-async function lastBefore(connection: Connection, name: string, from: StartFrom, info: StreamInfo): Promise<number> {
+/** The last message that is not for who starts there. */
+export async function lastBefore(
+  connection: Connection,
+  name: string,
+  from: StartFrom,
+  info: StreamInfo,
+): Promise<number> {
   if (from === 'now') return info.state.last_seq
   if (from === 'earliest') return Math.max(0, info.state.first_seq - 1)
   if (info.state.messages === 0 || new Date(info.state.last_ts) < from) return info.state.last_seq
