@@ -6,6 +6,7 @@ import {
   type ServerProperties,
   type SocketOptions,
 } from 'amqplib'
+import { Addresses } from './addresses.ts'
 import { lastWords } from './last-words.ts'
 
 const connectTimeoutMs = 10_000
@@ -13,7 +14,8 @@ const connectTimeoutMs = 10_000
 const oldest = [3, 10] as const
 
 export interface ConnectionOptions {
-  readonly url: string
+  /** Of the nodes of one cluster; whichever can be reached is used. */
+  readonly urls: readonly string[]
   readonly tls: SocketOptions | undefined
   readonly heartbeatMs: number
   /** As the server's list of connections shows it. */
@@ -35,45 +37,54 @@ export interface Connection {
 
 /** Throws `ACUSE_TRANSPORT_UNAVAILABLE` while the server cannot be reached, and `ACUSE_CONFIGURATION` for one that is too old. */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
-  const { name, tls, clock, onError } = options
-  const address = addressOf(options)
+  const { urls, heartbeatMs, name, tls, clock, onError } = options
+  const addresses = new Addresses(urls, heartbeatMs)
   let server: ServerProperties | undefined
   let connected = false
-  const model = await connect(address.href, {
+  const model = await connect(addresses.target, {
     ...tls,
     timeout: connectTimeoutMs,
     clientProperties: { connection_name: name },
     recovery: {
       maxDelay: 5_000,
-      initialMaxRetries: 0,
+      // Each address once; after that the bus tries again.
+      initialMaxRetries: addresses.count - 1,
+      waitForConnect: false,
       setup: async (opened: ChannelModel) => {
         server = opened.connection.serverProperties
         connected = true
       },
     },
-  }).catch((cause: unknown) => {
-    throw unreachable(address, cause)
   })
   let whenUnblocked: PromiseWithResolvers<void> | undefined
   const unblock = (): void => {
     whenUnblocked?.resolve()
     whenUnblocked = undefined
   }
+  let why: AcuseError | undefined
+  const leave = (cause: Error): void => {
+    why = unreachable(addresses, cause)
+    addresses.turn()
+    if (server !== undefined) onError(why)
+  }
   model.on('disconnect', (cause) => {
     connected = false
     unblock()
-    onError(unreachable(address, cause))
+    leave(cause)
   })
-  model.on('connect-failed', (cause: Error) => onError(unreachable(address, cause)))
+  model.on('connect-failed', leave)
   // What ends the connection is told by 'disconnect' too.
   model.on('error', () => undefined)
   model.on('blocked', (reason) => {
     whenUnblocked ??= Promise.withResolvers()
-    onError(blocked(address, reason))
+    onError(blocked(addresses.current, reason))
   })
   model.on('unblocked', unblock)
-  if (server === undefined) throw unreachable(address, new Error('it did not say what it is'))
-  checkVersion(address, server)
+  await model.waitForConnect().catch((cause: unknown) => {
+    throw why ?? unreachable(addresses, cause)
+  })
+  if (server === undefined) throw unreachable(addresses, new Error('it did not say what it is'))
+  checkVersion(addresses.current, server)
   return {
     model,
     server,
@@ -88,21 +99,6 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   }
 }
 
-function addressOf({ url, heartbeatMs }: ConnectionOptions): URL {
-  if (!URL.canParse(url))
-    throw new ConfigurationError('rabbitmq: the address is no URL: give amqp://user:password@host:5672/vhost.')
-  const address = new URL(url)
-  if (address.protocol !== 'amqp:' && address.protocol !== 'amqps:') {
-    throw new ConfigurationError(
-      `rabbitmq: the address begins with ${address.protocol}//; it must be amqp:// or amqps://.`,
-    )
-  }
-  if (!address.searchParams.has('heartbeat')) {
-    address.searchParams.set('heartbeat', String(Math.max(1, Math.round(heartbeatMs / 1_000))))
-  }
-  return address
-}
-
 function checkVersion(address: URL, { version, product }: ServerProperties): void {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return
@@ -111,10 +107,10 @@ function checkVersion(address: URL, { version, product }: ServerProperties): voi
   )
 }
 
-function unreachable(address: URL, cause: unknown): AcuseError {
+function unreachable(addresses: Addresses, cause: unknown): AcuseError {
   return new AcuseError(
     'ACUSE_TRANSPORT_UNAVAILABLE',
-    `rabbitmq ${address.host}: ${withoutSecret(address, messageOf(cause))}; it is tried again.`,
+    `rabbitmq ${addresses.current.host}: ${addresses.withoutSecrets(messageOf(cause))}; it is tried again.`,
     { cause },
   )
 }
@@ -124,8 +120,4 @@ function blocked(address: URL, reason: string): AcuseError {
     'ACUSE_TRANSPORT_UNAVAILABLE',
     `rabbitmq ${address.host}: the server takes no messages (${reason}); they wait until it does.`,
   )
-}
-
-function withoutSecret({ password }: URL, text: string): string {
-  return password === '' ? text : text.replaceAll(password, '***').replaceAll(decodeURIComponent(password), '***')
 }

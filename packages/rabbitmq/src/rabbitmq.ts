@@ -37,20 +37,22 @@ export interface RabbitMqOptions {
 }
 
 /**
- * RabbitMQ 3.10 or newer as the transport: a topic exchange a stream, a quorum queue with a single active consumer a group.
+ * RabbitMQ 3.10 or newer as the transport: a topic exchange a stream, a quorum queue with a single active consumer a group. `url` is its
+ * address, or those of a cluster's nodes: a connection uses one of them, in their order, and the next when that is gone.
  *
  * Opening throws `ACUSE_TRANSPORT_UNAVAILABLE` (and is tried again in the background) or `ACUSE_CONFIGURATION`; consuming throws also
  * `ACUSE_UNSAFE_SETTING` for a queue that is there with settings that lose messages, and `ACUSE_STREAM_MISMATCH`.
  */
-export function rabbitmq(url: string, options: RabbitMqOptions = {}): TransportFactory {
+export function rabbitmq(url: string | readonly string[], options: RabbitMqOptions = {}): TransportFactory {
   const { deliveryLimit = 1_000_000, newQueueMs = 2_000, heartbeatMs = 10_000 } = options
   checkAtLeast('rabbitmq: deliveryLimit', deliveryLimit, 1)
   checkAtLeast('rabbitmq: newQueueMs', newQueueMs, 0)
   checkAtLeast('rabbitmq: heartbeatMs', heartbeatMs, 1_000)
+  const urls = typeof url === 'string' ? [url] : url
   return async (context) => {
     const { service, instance, clock, onError } = context
     const open = (what: string): Promise<Connection> =>
-      openConnection({ url, tls: options.tls, heartbeatMs, name: `${service} ${what} ${instance}`, clock, onError })
+      openConnection({ urls, tls: options.tls, heartbeatMs, name: `${service} ${what} ${instance}`, clock, onError })
     // Two, as a server that is short of memory stops reading from publishers, and with them their acks.
     const publishing = await open('publishes')
     try {

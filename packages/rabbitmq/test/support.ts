@@ -10,7 +10,7 @@ export interface Opened extends AsyncDisposable {
   consume(source: Partial<Source> & { readonly stream: string }, sink?: Sink): Promise<Subscription>
 }
 
-export async function open(url: string, options: RabbitMqOptions = {}): Promise<Opened> {
+export async function open(url: string | readonly string[], options: RabbitMqOptions = {}): Promise<Opened> {
   const reported: AcuseError[] = []
   const transport = await rabbitmq(url, { newQueueMs: 0, ...options })({
     service: 'test',
