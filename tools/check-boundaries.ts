@@ -23,6 +23,7 @@ const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
     '@acuse/core',
     '@acuse/postgres',
     '@acuse/rabbitmq',
+    '@acuse/kafka',
     '@acuse/redis',
     '@acuse/nats',
     '@acuse/testing',

@@ -32,7 +32,7 @@ export class Fleet {
   }
 
   static async open(options: FleetOptions): Promise<Fleet> {
-    const seats = await Promise.all(seatsOf(options.plan).map((seat) => seatWithUrls(seat, options.scene)))
+    const seats = await withUrls(seatsOf(options.plan), options.scene)
     return new Fleet((fleet) => seats.map((seat) => placeOf(seat, options, fleet)))
   }
 
@@ -132,19 +132,52 @@ interface SeatWithUrls extends Seat {
 }
 
 /** The first process of each kind reaches its servers through proxies: for all of them that would cost more than half a core. */
-async function seatWithUrls(seat: Seat, { server, broker, links, storeUrl }: Scene): Promise<SeatWithUrls> {
-  const direct = { storeUrl: storeUrl(serviceOf(seat)), transportUrl: broker.urlAt(broker.port) }
-  if (!seat.name.endsWith('-1')) return { ...seat, ...direct }
-  const transportPort = await links.open(`${seat.name} to the transport`, seat.role, broker)
-  const storePort = await links.open(`${seat.name} to its database`, seat.role, {
-    host: '127.0.0.1',
-    port: server.port,
-  })
-  return {
-    ...seat,
-    transportUrl: broker.urlAt(transportPort),
-    storeUrl: Object.assign(new URL(direct.storeUrl), { port: String(storePort) }).href,
+function isProxied({ name }: Seat): boolean {
+  return name.endsWith('-1')
+}
+
+/** How many processes of a plan reach their servers through proxies. */
+export function countProxied(plan: Plan): number {
+  return seatsOf(plan).filter(isProxied).length
+}
+
+async function withUrls(seats: readonly Seat[], scene: Scene): Promise<SeatWithUrls[]> {
+  const proxied = seats.filter(isProxied)
+  const made: SeatWithUrls[] = []
+  for (const [n, seat] of seats.entries()) {
+    const ports = isProxied(seat) ? await proxiesOf(seat, proxied.indexOf(seat), scene) : portsOf(scene)
+    const transportUrl = scene.broker.urlAt(turned(ports.transport, n))
+    const storeUrl = Object.assign(new URL(scene.storeUrl(serviceOf(seat))), { port: String(ports.store) }).href
+    made.push({ ...seat, transportUrl, storeUrl })
   }
+  return made
+}
+
+interface Ports {
+  readonly store: number
+  /** One a node. */
+  readonly transport: readonly number[]
+}
+
+function portsOf({ server, broker }: Scene): Ports {
+  return { store: server.port, transport: broker.ports }
+}
+
+async function proxiesOf({ name, role }: Seat, n: number, { server, broker, links }: Scene): Promise<Ports> {
+  const transport: number[] = []
+  const doors = broker.doors(n)
+  for (const [node, door] of doors.entries()) {
+    const way = doors.length === 1 ? 'the transport' : `node ${node + 1} of the transport`
+    transport.push(await links.open(`${name} to ${way}`, role, door))
+  }
+  const store = await links.open(`${name} to its database`, role, { host: '127.0.0.1', port: server.port })
+  return { store, transport }
+}
+
+/** So that not all processes begin with the same node. */
+function turned(ports: readonly number[], by: number): readonly number[] {
+  const first = by % ports.length
+  return [...ports.slice(first), ...ports.slice(0, first)]
 }
 
 function placeOf(seat: SeatWithUrls, options: FleetOptions, fleet: Fleet): Place {
@@ -157,6 +190,7 @@ function placeOf(seat: SeatWithUrls, options: FleetOptions, fleet: Fleet): Place
     seed,
     incarnation,
     transport,
+    nodes: scene.broker.nodes.length,
     storeUrl,
     transportUrl,
     log: join(scene.logs, `${name}.jsonl`),

@@ -34,16 +34,17 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function play(options: Options, stop: AbortSignal): Promise<number> {
   const output = options.json ? process.stderr : process.stdout
-  const { seed, seconds, messages } = options
+  const { seed, seconds, messages, nodes } = options
   output.write(`seed ${seed}\n`)
   const transport = transportNamed(options.transport)
-  const all = faultsOf(transport)
+  const all = faultsOf(transport, nodes)
   const chosen = all.filter(({ name }) => options.faults === null || options.faults.includes(name))
   const crashAt = process.env['CRASH_AT']
   try {
     const { summary } = await run(
       {
         transport,
+        nodes,
         plan: planFor(options),
         seed,
         seconds,
@@ -80,8 +81,9 @@ function planFor({ messages, seconds }: Options): Plan {
   return { ...defaultPlan, workload: { ...defaultPlan.workload, ratePerSecond } }
 }
 
-function commandOf({ transport, seconds, seed, messages, faults: names }: Options): string {
+function commandOf({ transport, nodes, seconds, seed, messages, faults: names }: Options): string {
   const more = [
+    ...(nodes === 1 ? [] : [`--nodes ${nodes}`]),
     ...(messages === null ? [] : [`--messages ${messages}`]),
     ...(names === null ? [] : [`--faults ${names.length === 0 ? 'none' : names.join(',')}`]),
   ]

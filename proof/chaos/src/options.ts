@@ -5,6 +5,8 @@ import { transportNamed, transports } from './transports/transports.ts'
 
 export interface Options {
   readonly transport: string
+  /** Of the broker: 1, or a cluster. */
+  readonly nodes: number
   /** How long faults happen. */
   readonly seconds: number
   readonly seed: number
@@ -22,7 +24,16 @@ export class OptionsError extends Error {
   override readonly name = 'OptionsError'
 }
 
-const faultNames = (transport: string): string[] => faultsOf(transportNamed(transport)).map(({ name }) => name)
+const faultNames = (transport: string, nodes = 1): string[] =>
+  faultsOf(transportNamed(transport), nodes).map(({ name }) => name)
+
+/** The names of what does not happen without a broker. */
+const brokerFaultNames = (nodes: number): string =>
+  faultNames('nats', nodes)
+    .filter((name) => !faultNames('postgres').includes(name))
+    .join(', ')
+
+const clusters = transports.filter(({ sizes }) => sizes.includes(3)).map(({ name }) => name)
 
 export function help(): string {
   return `Runs Acuse in real processes, lets faults happen to all of it, and counts what was lost, doubled or reordered.
@@ -31,14 +42,14 @@ export function help(): string {
 
 Options
   --transport NAME   ${transports.map(({ name }) => name).join(', ')} (default: postgres)
+  --nodes N          of the broker: 1, or 3 for a cluster of ${clusters.join(', ')} (default: 1)
   --seconds N        how long faults happen (default: 120); what a full run has to reach is scaled to it
   --seed N           repeats the faults of an earlier run (default: drawn, and printed)
   --messages N       committed messages the producers aim at (default: 200 a second)
   --faults LIST      only these, divided by commas, or none (default: all):
                      ${faultNames('postgres').join(', ')};
-                     of a broker: ${faultNames('rabbitmq')
-                       .filter((name) => !faultNames('postgres').includes(name))
-                       .join(', ')}
+                     of a broker: ${brokerFaultNames(1)};
+                     of a cluster: ${brokerFaultNames(3)}
   --logs FOLDER      keeps what the processes log, a JSON object a line, and what they say on stderr
   --json             nothing but the line of JSON on standard output; all else goes to standard error
   --help             this text
@@ -50,6 +61,7 @@ Set CRASH_AT, as in CRASH_AT=relay.afterPublish:17, to let the first processes o
 
 const spec = {
   transport: { type: 'string' },
+  nodes: { type: 'string' },
   seconds: { type: 'string' },
   seed: { type: 'string' },
   messages: { type: 'string' },
@@ -73,12 +85,20 @@ export function readOptions(args: readonly string[], drawSeed: () => number): Op
       `--transport: there is no ${transport}; there is ${transports.map(({ name }) => name).join(', ')}`,
     )
   }
+  const nodes = wholeNumber('nodes', values.nodes, 1, 9) ?? 1
+  const { sizes } = transportNamed(transport)
+  if (nodes !== 1 && !sizes.includes(nodes)) {
+    throw new OptionsError(
+      `--nodes: ${transport} can have ${Math.max(1, ...sizes) === 1 ? '1' : sizes.join(' or ')} here, not ${nodes}`,
+    )
+  }
   return {
     transport,
+    nodes,
     seconds: wholeNumber('seconds', values.seconds, 1, 86_400) ?? 120,
     seed: wholeNumber('seed', values.seed, 0, 2 ** 31 - 1) ?? drawSeed(),
     messages: wholeNumber('messages', values.messages, 1, 100_000_000) ?? null,
-    faults: values.faults === undefined ? null : namesOf(values.faults, transport),
+    faults: values.faults === undefined ? null : namesOf(values.faults, faultNames(transport, nodes)),
     logs: values.logs === undefined ? null : resolve(values.logs),
     json: values.json === true,
   }
@@ -94,12 +114,12 @@ function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: 
   }
 }
 
-function namesOf(list: string, transport: string): string[] {
+function namesOf(list: string, known: readonly string[]): string[] {
   if (list === 'none') return []
   const names = list.split(',').map((name) => name.trim())
-  const unknown = names.filter((name) => !faultNames(transport).includes(name))
+  const unknown = names.filter((name) => !known.includes(name))
   if (unknown.length === 0) return names
-  throw new OptionsError(`--faults: there is no ${unknown.join(', ')}; there are ${faultNames(transport).join(', ')}`)
+  throw new OptionsError(`--faults: there is no ${unknown.join(', ')}; there are ${known.join(', ')}`)
 }
 
 function wholeNumber(name: string, text: string | undefined, least: number, most: number): number | undefined {

@@ -5,6 +5,8 @@ import type { HistoryLine } from './history.ts'
 export interface Summary {
   readonly ok: boolean
   readonly transport: string
+  /** Of the broker; 0 where there is none. */
+  readonly nodes: number
   readonly seconds: number
   readonly seed: number
   readonly committed: number

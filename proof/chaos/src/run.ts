@@ -3,9 +3,9 @@ import { countRows, readCommitted, readEffects } from './collect.ts'
 import { letFaultsHappen, pauseUntil } from './controller.ts'
 import { drain, type Drained, type DrainLimits } from './drain.ts'
 import { crash } from './faults/crash.ts'
-import type { Fault, World } from './faults/fault.ts'
+import { type Fault, leastPerRun, type World } from './faults/fault.ts'
 import { PointBook } from './faults/point-book.ts'
-import { Fleet } from './fleet.ts'
+import { countProxied, Fleet } from './fleet.ts'
 import { historiesOf, readTotals } from './history.ts'
 import { groups, type Plan } from './plan.ts'
 import { Progress, type ProgressOutput } from './progress.ts'
@@ -19,7 +19,7 @@ import { fullRun, isClean, shortcomings } from './verdict.ts'
 
 const defaultLimits: DrainLimits = { withinMs: 60_000, stalledMs: Infinity }
 const countEveryMs = 3_000
-/** Where a full run lacks crash points or messages when the faults are over, the load goes on for so long at most. */
+/** Where a full run lacks faults, crash points or messages when its time is over, it goes on for so long at most. */
 const longestExtraMs = 60_000
 const lookEveryMs = 1_000
 /** Node takes no longer timer. */
@@ -27,6 +27,8 @@ const longestPartMs = 2 ** 31 - 1
 
 export interface RunRequest {
   readonly transport: ChaosTransport
+  /** Of the broker. Default 1. */
+  readonly nodes?: number
   readonly plan: Plan
   readonly seed: number
   readonly seconds: number
@@ -57,7 +59,9 @@ export interface RunResult {
 
 /** Runs everything once, from servers to verdict, and leaves nothing behind. Rejects when `stop` aborts. */
 export async function run(request: RunRequest, stop: AbortSignal): Promise<RunResult> {
-  const scene = await openScene(request.transport, request.plan, request.shared)
+  const { transport, nodes = 1, plan, shared } = request
+  const sharing = shared === undefined ? {} : { shared }
+  const scene = await openScene({ transport, nodes, plan, proxied: countProxied(plan), ...sharing })
   try {
     return await new Run(request, scene, stop).play()
   } finally {
@@ -135,18 +139,25 @@ class Run {
     const enough = new AbortController()
     const looking = setInterval(() => this.#isEnough() && enough.abort(), lookEveryMs)
     const over = AbortSignal.any([AbortSignal.timeout(longestExtraMs), enough.signal])
+    // The others would only be in the way of what is lacking.
+    const lacking = faults.filter((fault) => fault === crash || this.#lacks(fault))
     try {
-      await this.#letHappen(fleet, faults.includes(crash) ? [crash] : [], over)
+      await this.#letHappen(fleet, lacking, over)
     } finally {
       clearInterval(looking)
     }
   }
 
-  /** Whether a full run has what it has to have: the crash points, and the messages. */
+  /** Whether a full run has what it has to have: the crash points, the messages, and each fault often enough. */
   #isEnough(): boolean {
     const { faults, messages } = this.#request
     const wanted = Math.min(fullRun.committed, messages ?? Infinity)
-    return this.#committed >= wanted && (this.#points.missing.length === 0 || !faults.includes(crash))
+    const hasPoints = this.#points.missing.length === 0 || !faults.includes(crash)
+    return this.#committed >= wanted && hasPoints && !faults.some((fault) => this.#lacks(fault))
+  }
+
+  #lacks({ name }: Fault): boolean {
+    return (this.#faults[name] ?? 0) < leastPerRun
   }
 
   async #letHappen(fleet: Fleet, faults: readonly Fault[], until: AbortSignal): Promise<void> {
@@ -172,9 +183,18 @@ class Run {
     await Promise.all([letFaultsHappen({ faults, seed, world, haste, onFault }), pauseUntil(over, longestPartMs)])
     this.#scene.links.heal()
     await this.#scene.server.start()
-    await this.#scene.broker.server?.thaw()
-    await this.#scene.broker.server?.start()
+    await this.#mendBroker()
     this.#stop.throwIfAborted()
+  }
+
+  /** At once: a node may wait for the others before it is ready. */
+  async #mendBroker(): Promise<void> {
+    await Promise.all(
+      this.#scene.broker.nodes.map(async (node) => {
+        await node.thaw()
+        await node.start()
+      }),
+    )
   }
 
   /** Nothing more happens, and all that was published finds its end; then the dead letters do. */
@@ -222,6 +242,7 @@ class Run {
     const summary: Summary = {
       ok: isClean(findings) && short.length === 0,
       transport: transport.name,
+      nodes: this.#scene.broker.nodes.length,
       seed,
       ...figures,
       applied: groupHistories.reduce((sum, { effects }) => sum + effects.length, 0),

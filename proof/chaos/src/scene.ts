@@ -34,8 +34,18 @@ export interface Shared {
   readonly logs?: string
 }
 
+export interface SceneRequest {
+  readonly transport: ChaosTransport
+  /** Of the broker. */
+  readonly nodes: number
+  readonly plan: Plan
+  /** How many processes come through proxies of their own. */
+  readonly proxied: number
+  readonly shared?: Shared
+}
+
 /** Starts everything but the processes. On a server that is shared it has databases of its own. */
-export async function openScene(transport: ChaosTransport, plan: Plan, shared: Shared = {}): Promise<Scene> {
+export async function openScene({ transport, nodes, plan, proxied, shared = {} }: SceneRequest): Promise<Scene> {
   const stack = new AsyncDisposableStack()
   try {
     const folder = await mkdtemp(join(tmpdir(), 'acuse-chaos-'))
@@ -45,7 +55,7 @@ export async function openScene(transport: ChaosTransport, plan: Plan, shared: S
     const server = shared.server ?? stack.use(await startServer(join(folder, 'postgres')))
     const prefix = `chaos_${randomBytes(4).toString('hex')}`
     stack.defer(() => dropDatabases(server, prefix, shared.server !== undefined))
-    const broker = await transport.start(server, `${prefix}_transport`)
+    const broker = await transport.start({ server, name: `${prefix}_transport`, nodes, proxied })
     stack.use(broker)
     await makeDatabases(server, prefix, plan)
     const links = new Links()

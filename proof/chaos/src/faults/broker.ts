@@ -1,54 +1,64 @@
-import type { BrokerServer } from '../transports/transport.ts'
+import type { BrokerNode } from '../transports/transport.ts'
+import type { Random } from '../random.ts'
 import type { Fault, World } from './fault.ts'
 
 // Each about every 22 s: a node of RabbitMQ is back after 3 to 6 s, and all processes come back from it.
 const perRun = 5.5
+/** How long it is left alone afterwards, compared with what that took: on a slow machine it would hardly ever be there. */
+const restPart = 0.5
 
-/** The broker is stopped as for an upgrade, and started again. */
-const restart: Fault = {
-  name: 'broker-restart',
-  perRun,
-  strike: (world) =>
-    withBroker(world, async (server) => {
-      await server.stop()
-      await server.start()
-    }).then((tookMs) => tookMs && `restarted the broker in ${tookMs} ms`),
+type Deed = (node: BrokerNode, world: World, random: Random) => Promise<void>
+
+/** It is stopped as for an upgrade, and started again. */
+const restart: Deed = async (node) => {
+  await node.stop()
+  await node.start()
 }
 
-/** The broker is killed, and started again on its data. */
-const kill: Fault = {
-  name: 'broker-kill',
-  perRun,
-  strike: (world, random) =>
-    withBroker(world, async (server) => {
-      await server.kill()
-      await world.pause(random.whole(0, 700))
-      await server.start()
-    }).then((tookMs) => tookMs && `killed the broker, and had it back after ${tookMs} ms`),
+/** It is killed, and started again on its data. */
+const kill: Deed = async (node, world, random) => {
+  await node.kill()
+  await world.pause(random.whole(0, 700))
+  await node.start()
 }
 
-/** The broker stands still: connections stay open, and nobody answers. */
-const freeze: Fault = {
-  name: 'broker-stop',
-  perRun,
-  strike: (world, random) =>
-    withBroker(world, async (server) => {
-      await server.freeze()
-      await world.pause(random.whole(500, 4_000))
-      await server.thaw()
-    }).then((tookMs) => tookMs && `froze the broker for ${tookMs} ms`),
+/** It stands still: connections stay open, and nobody answers. To the other nodes it looks like one behind a broken network. */
+const freeze: Deed = async (node, world, random) => {
+  await node.freeze()
+  await world.pause(random.whole(500, 4_000))
+  await node.thaw()
 }
 
-/** One at a time; gives how long it took. */
-async function withBroker(
-  { broker, brokerTurn }: World,
-  work: (server: BrokerServer) => Promise<void>,
-): Promise<string | undefined> {
-  const { server } = broker
-  if (server === null) return undefined
-  const beganMs = performance.now()
-  await brokerTurn(() => work(server))
-  return String(Math.round(performance.now() - beganMs))
-}
+/** What happens to a broker of one node. */
+export const brokerFaults: readonly Fault[] = [
+  faultOf('broker-restart', restart, 'restarted the broker'),
+  faultOf('broker-kill', kill, 'killed the broker, and had it back'),
+  faultOf('broker-stop', freeze, 'froze the broker'),
+]
 
-export const brokerFaults: readonly Fault[] = [restart, kill, freeze]
+/** What happens to the nodes of a cluster, one at a time. */
+export const nodeFaults: readonly Fault[] = [
+  faultOf('node-restart', restart, 'restarted a node'),
+  faultOf('node-kill', kill, 'killed a node, and had it back'),
+  faultOf('node-stop', freeze, 'froze a node'),
+]
+
+/** One at a time. */
+function faultOf(name: string, deed: Deed, what: string): Fault {
+  return {
+    name,
+    perRun,
+    async strike(world, random) {
+      const node = random.pick(world.broker.nodes)
+      if (node === undefined) return undefined
+      let tookMs = 0
+      await world.brokerTurn(async () => {
+        const beganMs = performance.now()
+        await deed(node, world, random)
+        tookMs = performance.now() - beganMs
+      })
+      void world.brokerTurn(() => world.pause(tookMs * restPart))
+      return `${what} within ${Math.round(tookMs)} ms`
+    },
+  }
+}

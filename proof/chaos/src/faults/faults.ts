@@ -1,5 +1,5 @@
+import { brokerFaults, nodeFaults } from './broker.ts'
 import { crash } from './crash.ts'
-import { brokerFaults } from './broker.ts'
 import type { Fault } from './fault.ts'
 import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
@@ -11,7 +11,8 @@ import { terminate } from './terminate.ts'
 /** What can happen whatever the transport is. */
 const always: readonly Fault[] = [kill, freeze, terminate, crash, ...networkFaults, ...postgresFaults]
 
-/** All that can happen in a run on this transport. */
-export function faultsOf({ hasServer }: Pick<ChaosTransport, 'hasServer'>): readonly Fault[] {
-  return hasServer ? [...always, ...brokerFaults] : always
+/** All that can happen in a run on this transport with so many nodes. */
+export function faultsOf({ sizes }: Pick<ChaosTransport, 'sizes'>, nodes = 1): readonly Fault[] {
+  if (sizes.length === 0) return always
+  return [...always, ...(nodes === 1 ? brokerFaults : nodeFaults)]
 }

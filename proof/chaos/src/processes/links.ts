@@ -9,13 +9,20 @@ export interface Link {
   readonly proxy: FaultProxy
 }
 
+interface Target {
+  readonly host: string
+  readonly port: number
+  /** Where the proxy listens; 0, the default, where it may listen anywhere. */
+  readonly proxyPort?: number
+}
+
 /** All links of a run. */
 export class Links implements AsyncDisposable {
   readonly all: Link[] = []
 
   /** Puts a proxy before a server; gives its port. */
-  async open(name: string, role: Role, target: { readonly host: string; readonly port: number }): Promise<number> {
-    const proxy = await startFaultProxy(target)
+  async open(name: string, role: Role, { host, port, proxyPort = 0 }: Target): Promise<number> {
+    const proxy = await startFaultProxy({ host, port }, proxyPort)
     this.all.push({ name, role, proxy })
     return proxy.port
   }

@@ -13,7 +13,7 @@ export function busOptions(config: WorkerConfig, service: string, pool: Pool): B
     service,
     pollMs,
     store: pg(pool, { connections: 3, log: { streams, leaseMs, retentionMs, rotateAfterMs } }),
-    transport: transportNamed(config.transport).connect(config.transportUrl, settings),
+    transport: transportNamed(config.transport).connect(config.transportUrl, settings, config.nodes),
   }
 }
 

@@ -12,6 +12,8 @@ export interface WorkerConfig {
   /** How many processes have had this name before. */
   readonly incarnation: number
   readonly transport: string
+  /** How many nodes the broker has. */
+  readonly nodes: number
   readonly storeUrl: string
   readonly transportUrl: string
   /** Where it writes what happens in it, a JSON object a line. */

@@ -1,6 +1,6 @@
 import type { CrashPoint } from '@acuse/core'
-import { postgres } from '@acuse/postgres'
 import { streams } from '../messages.ts'
+import { doorsOf, urlAtPort } from './doors.ts'
 import type { ChaosTransport } from './transport.ts'
 
 /** The log does without what the transports of brokers share. */
@@ -14,27 +14,31 @@ const ofBrokers: readonly CrashPoint[] = [
 /** PostgreSQL between the services, in a database of its own on the server that holds theirs: one server's faults hit both. */
 export const postgresTransport: ChaosTransport = {
   name: 'postgres',
-  hasServer: false,
+  sizes: [],
   from: 'earliest',
   passes: (point) => !ofBrokers.includes(point),
-  async start(server, name) {
+  async start({ server, name }) {
     const url = await server.createDatabase(name)
     return {
-      host: '127.0.0.1',
-      port: server.port,
-      urlAt: (port) => Object.assign(new URL(url), { port: String(port) }).href,
-      server: null,
+      ports: [server.port],
+      doors: () => doorsOf([server]),
+      urlAt: ([port]) => urlAtPort(url, port),
+      nodes: [],
       [Symbol.asyncDispose]: async () => undefined,
     }
   },
-  connect: (url, { leaseMs, retentionMs, rotateAfterMs, transportMaxBytes }) =>
-    postgres({
-      connection: url,
-      connections: 3,
-      streams,
-      leaseMs,
-      retentionMs,
-      rotateAfterMs,
-      maxMessageBytes: transportMaxBytes,
-    }),
+  connect:
+    (url, { leaseMs, retentionMs, rotateAfterMs, transportMaxBytes }) =>
+    async (context) => {
+      const { postgres } = await import('@acuse/postgres')
+      return postgres({
+        connection: url,
+        connections: 3,
+        streams,
+        leaseMs,
+        retentionMs,
+        rotateAfterMs,
+        maxMessageBytes: transportMaxBytes,
+      })(context)
+    },
 }

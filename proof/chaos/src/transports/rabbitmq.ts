@@ -1,29 +1,34 @@
-import { rabbitmq } from '@acuse/rabbitmq'
-import { startRabbitMq } from '@acuse-proof/servers'
+import { startRabbitMq, startRabbitMqCluster } from '@acuse-proof/servers'
 import { defaultPlan } from '../plan.ts'
 import { passesBroker } from './broker-points.ts'
+import { doorsOf } from './doors.ts'
 import type { ChaosTransport } from './transport.ts'
 
 const heartbeatMs = 2_000
+const options = {
+  release: '4.0',
+  conf: { max_message_size: String(defaultPlan.settings.transportMaxBytes) },
+} as const
 
-/** RabbitMQ, a node of its own: one queue a group, whose consumers stand by for each other. */
+/** RabbitMQ: one queue a group, whose consumers stand by for each other; in a cluster each queue is kept by all three. */
 export const rabbitmqTransport: ChaosTransport = {
   name: 'rabbitmq',
-  hasServer: true,
+  sizes: [1, 3],
   from: 'now',
   passes: passesBroker,
-  async start() {
-    const server = await startRabbitMq({
-      release: '4.0',
-      conf: { max_message_size: String(defaultPlan.settings.transportMaxBytes) },
-    })
+  async start({ nodes: size }) {
+    const broker = size === 1 ? await startRabbitMq(options) : await startRabbitMqCluster(options)
+    const nodes = 'nodes' in broker ? broker.nodes : [broker]
     return {
-      host: '127.0.0.1',
-      port: server.port,
-      urlAt: (port) => Object.assign(new URL(server.url), { port: String(port) }).href,
-      server,
-      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+      ports: nodes.map(({ port }) => port),
+      doors: () => doorsOf(nodes),
+      urlAt: (ports) => ports.map((port) => `amqp://guest:guest@127.0.0.1:${port}`).join(','),
+      nodes,
+      [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
     }
   },
-  connect: (url) => rabbitmq(url, { heartbeatMs }),
+  connect: (url) => async (context) => {
+    const { rabbitmq } = await import('@acuse/rabbitmq')
+    return rabbitmq(url.split(','), { heartbeatMs })(context)
+  },
 }

@@ -1,3 +1,4 @@
+import { kafkaTransport } from './kafka.ts'
 import { natsTransport } from './nats.ts'
 import { postgresTransport } from './postgres.ts'
 import { rabbitmqTransport } from './rabbitmq.ts'
@@ -7,6 +8,7 @@ import type { ChaosTransport } from './transport.ts'
 export const transports: readonly ChaosTransport[] = [
   postgresTransport,
   rabbitmqTransport,
+  kafkaTransport,
   natsTransport,
   redisTransport,
 ]

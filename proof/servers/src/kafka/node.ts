@@ -20,6 +20,8 @@ export interface KafkaOptions extends ServerOptions {
   readonly lines?: readonly string[]
   /** Of a node that stands alone. */
   readonly listeners?: readonly KafkaListener[]
+  /** Of each node of a cluster, in their order; all nodes have listeners of the same names. */
+  readonly listenersByNode?: readonly (readonly KafkaListener[])[]
 }
 
 /** The ports of a node, which is broker and controller. */
@@ -37,7 +39,8 @@ const quiet = '-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.Abstr
 const settingsFile = `${dataFolder}/server.properties`
 
 /** The nodes of one cluster. */
-export function kafkaKinds({ lines = [], listeners = [] }: KafkaOptions, nodes: readonly KafkaPorts[]): ServerKind[] {
+export function kafkaKinds(options: KafkaOptions, nodes: readonly KafkaPorts[]): ServerKind[] {
+  const { lines = [], listeners: ofOne = [], listenersByNode = [ofOne] } = options
   const voters = nodes.map(({ controller }, n) => `${n + 1}@${host}:${controller}`)
   const format = `kafka.tools.StorageTool format --cluster-id=${randomBytes(16).toString('base64url')}`
   const inSync = Math.max(1, nodes.length - 1)
@@ -59,6 +62,7 @@ export function kafkaKinds({ lines = [], listeners = [] }: KafkaOptions, nodes: 
     'broker.session.timeout.ms=3000',
     'broker.heartbeat.interval.ms=500',
   ]
+  const listenersOf = (n: number): readonly KafkaListener[] => listenersByNode[n] ?? []
   return nodes.map(({ broker, controller }, n) => ({
     name: `Kafka ${kafkaVersion}`,
     port: broker,
@@ -75,9 +79,9 @@ export function kafkaKinds({ lines = [], listeners = [] }: KafkaOptions, nodes: 
         ...common,
         `node.id=${n + 1}`,
         ...lines,
-        `listeners=${addresses({ PLAINTEXT: broker, CONTROLLER: controller }, listeners, ({ port }) => port)}`,
-        `advertised.listeners=${addresses({ PLAINTEXT: broker }, listeners, ({ port, advertisedPort }) => advertisedPort ?? port)}`,
-        `listener.security.protocol.map=${['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...listeners.map(({ name, protocol }) => `${name}:${protocol}`)].join(',')}`,
+        `listeners=${addresses({ PLAINTEXT: broker, CONTROLLER: controller }, listenersOf(n), ({ port }) => port)}`,
+        `advertised.listeners=${addresses({ PLAINTEXT: broker }, listenersOf(n), ({ port, advertisedPort }) => advertisedPort ?? port)}`,
+        `listener.security.protocol.map=${['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...listenersOf(n).map(({ name, protocol }) => `${name}:${protocol}`)].join(',')}`,
         `log.dirs=${dataFolder}/logs`,
         '',
       ].join('\n'),

@@ -11,7 +11,8 @@ export async function startNatsCluster(options: NatsOptions): Promise<Cluster<Na
     const routes = routePorts.filter((port) => port !== routePort).map((port) => `"nats://${host}:${port}"`)
     const lines = [
       `server_name: "nats${n + 1}"`,
-      `cluster { name: "acuse", listen: "${host}:${routePort}", routes: [${routes.join(', ')}] }`,
+      // Clients keep to the addresses that they were given, so that none goes round a proxy.
+      `cluster { name: "acuse", listen: "${host}:${routePort}", routes: [${routes.join(', ')}], no_advertise: true }`,
       ...(options.lines ?? []),
     ]
     const monitoringPort = await freePort()
