@@ -6,6 +6,7 @@ import type { Experiment } from './experiment.ts'
 import { memory } from './memory.ts'
 import { openTransaction } from './open-transaction.ts'
 import { order } from './order.ts'
+import { outages } from './outage.ts'
 import { pooledWakeUp } from './pooled-wake-up.ts'
 import { purge } from './purge.ts'
 import { rollbacks } from './rollbacks.ts'
@@ -26,6 +27,7 @@ export const experiments: readonly Experiment[] = [
   crashingHandlers,
   drain,
   memory,
+  ...outages,
   settling,
   sagaTimeouts,
   sagaUpdates,

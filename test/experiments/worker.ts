@@ -1,7 +1,9 @@
 import { type Bus, createBus, drainOnSignals, exponential, saga, type Saga } from '@acuse/core'
 import { pg } from '@acuse/postgres'
+import { fromWhatIsKept, transportAt } from '@acuse/transports'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Pool, type PoolClient } from 'pg'
+import { Item } from '../processes/item.ts'
 import { countInFlight } from './in-flight.ts'
 import { Begun, Bulk, Charged, Counted, Owned, Summed } from './messages.ts'
 
@@ -18,10 +20,18 @@ pool.on('error', () => undefined)
 const leaseMs = number('LEASE_MS', 2_000)
 const quick = exponential({ attempts: 5, baseMs: 50, maxMs: 1_000 })
 const inFlight = countInFlight(pg(pool, { log: { leaseMs } }))
-const bus = createBus({ service: 'worker', store: inFlight.store, pollMs: 200 })
+const transportUrl = setting('TRANSPORT_URL', '')
+const bus = createBus({
+  service: 'worker',
+  store: inFlight.store,
+  pollMs: 200,
+  // Whoever publishes relays too, from the same log.
+  ...(transportUrl === '' ? {} : { transport: fromWhatIsKept(transportAt(transportUrl)), relay: 'elsewhere' }),
+})
 
 const roles: Readonly<Record<string, (on: Bus<PoolClient>) => void>> = {
   bulk: consumeBulk,
+  items: consumeItems,
   timeouts: (on) =>
     on.saga(waiting(), {
       from: 'earliest',
@@ -53,6 +63,12 @@ function consumeBulk(on: Bus<PoolClient>): void {
       await tx.query('insert into effects(message, key, n) values ($1, $2, $3)', [id, data.key, data.n])
     },
   )
+}
+
+function consumeItems(on: Bus<PoolClient>): void {
+  on.group('effects', { from: 'earliest', leaseMs, retry: quick }).on(Item, async ({ id, data }, { tx }) => {
+    await tx.query('insert into effects(message, key, n) values ($1, $2, $3)', [id, data.key, data.n])
+  })
 }
 
 function waiting(): Saga<{ readonly fired: number }> {
