@@ -1,7 +1,7 @@
 import type { CrashPoint } from '@acuse/core'
 import type { Random } from '../random.ts'
 import type { Place } from '../processes/place.ts'
-import { aloneWith, type Fault, freePlaces, pickPlace, type World } from './fault.ts'
+import { aloneWith, type Fault, freePlaces, mayEndOne, pickPlace, type World } from './fault.ts'
 import { passedWhen, rolesAt } from './point-book.ts'
 
 /** What is passed seldom, as the burying of a message, may take its time. */
@@ -19,7 +19,7 @@ export const crash: Fault = {
   // What is waited for may be passed seldom: others die meanwhile.
   atOnce: 5,
   async strike(world, random) {
-    const point = world.points.begin(random)
+    const point = mayEndOne(world) ? world.points.begin(random) : undefined
     if (point === undefined) return undefined
     try {
       return await dieAt(world, random, point)

@@ -40,6 +40,17 @@ export interface Fault {
 /** The least of each kind in a full run. */
 export const leastPerRun = 5
 
+/**
+ * The most of the processes that may be down because they were ended. On a slow machine a start takes seconds, and where nearly all are
+ * starting nothing is under way that could be lost.
+ */
+const mostDownPart = 0.25
+
+/** Whether one more process may be ended. */
+export function mayEndOne({ places }: { readonly places: readonly Pick<Place, 'state'>[] }): boolean {
+  return places.filter(({ state }) => state !== 'up').length < Math.max(1, places.length * mostDownPart)
+}
+
 /** The processes that nothing is being done to now. */
 export function freePlaces({ places }: World, fits: (place: Place) => boolean = () => true): readonly Place[] {
   return places.filter((place) => place.state === 'up' && !place.busy && fits(place))

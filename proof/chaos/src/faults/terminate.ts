@@ -1,4 +1,4 @@
-import { alone, type Fault, pickPlace } from './fault.ts'
+import { alone, type Fault, mayEndOne, pickPlace } from './fault.ts'
 
 const drainWithinMs = 15_000
 
@@ -7,7 +7,7 @@ export const terminate: Fault = {
   name: 'term',
   perRun: 7,
   async strike(world, random) {
-    const place = pickPlace(world, random)
+    const place = mayEndOne(world) ? pickPlace(world, random) : undefined
     if (place === undefined) return undefined
     await alone(place, () => place.terminate(drainWithinMs, random.between(20, 200)))
     return `asked ${place.name} to end`
