@@ -1,6 +1,7 @@
 import { freePort, type KafkaListener, startKafka, startKafkaCluster } from '@acuse-proof/servers'
 import { defaultPlan } from '../plan.ts'
 import { passesBroker } from './broker-points.ts'
+import { loadKafka } from './kafka-client.ts'
 import type { ChaosTransport } from './transport.ts'
 
 const { leaseMs } = defaultPlan.settings
@@ -50,7 +51,7 @@ export const kafkaTransport: ChaosTransport = {
   connect:
     (url, { transportMaxBytes }, nodes) =>
     async (context) => {
-      const { kafka } = await import('@acuse/kafka')
+      const { kafka } = await loadKafka()
       return kafka(url, { replicationFactor: nodes, heartbeatMs, maxMessageBytes: transportMaxBytes })(context)
     },
 }
