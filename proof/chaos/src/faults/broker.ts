@@ -4,8 +4,6 @@ import type { Fault, World } from './fault.ts'
 
 // Each about every 22 s: a node of RabbitMQ is back after 3 to 6 s, and all processes come back from it.
 const perRun = 5.5
-/** How long it is left alone afterwards, compared with what that took: on a slow machine it would hardly ever be there. */
-const restPart = 0.5
 
 type Deed = (node: BrokerNode, world: World, random: Random) => Promise<void>
 
@@ -57,7 +55,8 @@ function faultOf(name: string, deed: Deed, what: string): Fault {
         await deed(node, world, random)
         tookMs = performance.now() - beganMs
       })
-      void world.brokerTurn(() => world.pause(tookMs * restPart))
+      // On a slow machine it would hardly ever be there: it is left alone for as long as that took.
+      void world.brokerTurn(() => world.pause(tookMs))
       return `${what} within ${Math.round(tookMs)} ms`
     },
   }
