@@ -13,7 +13,7 @@ const structuredType = 'application/cloudevents+json'
 /**
  * CloudEvents 1.0, with the extensions `partitionkey`, `traceparent` and `tracestate` of its registry and our own:
  * `typeversion`, `correlationid`, `causationid`, `userid`, `tenant`, `country`, `priority`.
- * Decoding accepts both modes.
+ * Decoding accepts both modes, and attributes with the prefix of any protocol's binding: `ce-`, `ce_`, `cloudEvents:`, `cloudEvents_`.
  *
  * Source: https://github.com/cloudevents/spec/tree/v1.0.2 (spec, JSON format, partitioning and distributed-tracing extensions).
  */
@@ -101,16 +101,20 @@ function encodeStructured(envelope: Envelope): Encoded {
 }
 
 function decodeBinary({ headers, body }: Encoded): Envelope {
-  // Brokers may change the case of header names; as we write them ourselves they need no second look.
-  const given = headers['ce-id'] === undefined ? lowerCased(headers) : headers
+  // Brokers may change the case of header names, and others have other prefixes; as we write them ourselves they need no second look.
+  const given = headers['ce-id'] === undefined ? asWritten(headers) : headers
   return envelopeOf(
     (name) => given[`ce-${name}`],
     () => decodeJson(body, `message ${given['ce-id'] ?? 'without id'}`),
   )
 }
 
-function lowerCased(headers: Encoded['headers']): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+/** Of HTTP and NATS `ce-`, of Kafka `ce_`, of AMQP the others. */
+const prefixes = /^(?:ce[-_]|cloudevents[:_])/
+
+function asWritten(headers: Encoded['headers']): Record<string, string> {
+  const named = Object.entries(headers).map(([name, value]) => [name.toLowerCase().replace(prefixes, 'ce-'), value])
+  return Object.fromEntries(named)
 }
 
 function decodeStructured({ body }: Encoded): Envelope {

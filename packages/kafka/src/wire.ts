@@ -10,8 +10,10 @@ const own = {
 
 const names = { id: Buffer.from(own.id), type: Buffer.from(own.type), priority: Buffer.from(own.priority) } as const
 const ownHeaders: ReadonlySet<string> = new Set(Object.values(own))
-/** Where a record that is not ours says its type: the binding of CloudEvents to Kafka, and ours. */
-const typeHeaders = [own.type, 'ce_type', 'ce-type']
+/** Attributes of CloudEvents are headers of Kafka by another prefix than elsewhere. Source: its Kafka protocol binding, version 1.0.2. */
+const prefix = { ours: 'ce-', kafka: 'ce_' } as const
+/** Where a record says its type, and one that is not ours may. */
+const typeHeaders = [own.type, `${prefix.kafka}type`, `${prefix.ours}type`]
 
 /** A record's frame and the lengths in it, at most. */
 const mostFrameBytes = 40
@@ -20,7 +22,9 @@ const mostHeaderFrameBytes = 10
 /** The record of a message, in the partition of its key. Its bytes are not copied. */
 export function recordOf(message: WireMessage, partition: number): MessageRecord {
   const headers = new Map<Buffer, Buffer>()
-  for (const [name, value] of Object.entries(message.headers)) headers.set(Buffer.from(name), Buffer.from(value))
+  for (const [name, value] of Object.entries(message.headers)) {
+    headers.set(Buffer.from(renamed(name, prefix.ours, prefix.kafka)), Buffer.from(value))
+  }
   headers.set(names.id, Buffer.from(message.id))
   headers.set(names.type, Buffer.from(message.type))
   headers.set(names.priority, Buffer.from(message.priority))
@@ -55,7 +59,7 @@ export function typeOf({ headers }: KafkaRecord): string {
   return ''
 }
 
-/** A record as a message. One that nobody gave an id has its place as its id, which is the same each time it comes. */
+/** A record as a message. One that nobody gave an id has that of its event, or its place, which is the same each time it comes. */
 export function wireMessageOf(topic: string, partition: number, offset: number, record: KafkaRecord): WireMessage {
   const texts: Record<string, string> = {}
   let id = ''
@@ -65,10 +69,10 @@ export function wireMessageOf(topic: string, partition: number, offset: number, 
     const value = rawValue?.toString() ?? ''
     if (name === own.id) id = value
     else if (name === own.priority) priority = value
-    else if (!ownHeaders.has(name)) texts[name] = value
+    else if (!ownHeaders.has(name)) texts[renamed(name, prefix.kafka, prefix.ours)] = value
   }
   return {
-    id: id === '' ? `${topic}-${partition}-${offset}` : id,
+    id: id || texts['ce-id'] || `${topic}-${partition}-${offset}`,
     type: typeOf(record),
     stream: topic,
     key: record.key?.toString() ?? null,
@@ -76,4 +80,8 @@ export function wireMessageOf(topic: string, partition: number, offset: number, 
     headers: texts,
     body: record.value ?? new Uint8Array(0),
   }
+}
+
+function renamed(name: string, from: string, to: string): string {
+  return name.startsWith(from) ? `${to}${name.slice(from.length)}` : name
 }

@@ -54,7 +54,7 @@ export interface Stored {
   readonly takenAt: string
 }
 
-/** A message as it came. One that nobody gave an id has the same one each time it comes: its place, and when it was taken there. */
+/** A message as it came. One that nobody gave an id has the same one each time it comes: its event's, or its place and when it was taken there. */
 export function wireMessageOf({ subject, headers: given, body, sequence, takenAt }: Stored): WireMessage {
   const parts = partsOf(subject)
   const texts: Record<string, string> = {}
@@ -68,8 +68,8 @@ export function wireMessageOf({ subject, headers: given, body, sequence, takenAt
   }
   return {
     ...parts,
-    id: id === '' ? `${parts.stream}-${sequence}-${takenAt}` : id,
-    key,
+    id: id || texts['ce-id'] || `${parts.stream}-${sequence}-${takenAt}`,
+    key: key ?? texts['ce-partitionkey'] ?? null,
     headers: texts,
     body,
   }

@@ -36,7 +36,7 @@ export function propertiesOf(message: WireMessage): Options.Publish {
   }
 }
 
-/** A message as it came. One that nobody gave an id has the same one each time it comes: it is made of what it is. */
+/** A message as it came. One that nobody gave an id has the same one each time it comes: its event's, or one made of what it is. */
 export function wireMessageOf({ fields, properties, content }: ConsumeMessage): WireMessage {
   const given: Record<string, unknown> = properties.headers ?? {}
   const texts: Record<string, string> = {}
@@ -45,10 +45,10 @@ export function wireMessageOf({ fields, properties, content }: ConsumeMessage): 
   }
   const contentType: unknown = properties.contentType
   if (typeof contentType === 'string') texts['content-type'] = contentType
-  const key = given[headers.key]
+  const key = given[headers.key] ?? texts['ce-partitionkey']
   const lane = given[headers.lane]
   return {
-    id: idOf(given[headers.id], properties.messageId, fields, content),
+    id: idOf([given[headers.id], properties.messageId, texts['ce-id']], fields, content),
     type: fields.routingKey,
     stream: fields.exchange,
     key: typeof key === 'string' ? key : null,
@@ -64,9 +64,9 @@ export function deliveryCountOf({ properties }: ConsumeMessage): number {
   return typeof count === 'number' ? count : 0
 }
 
-function idOf(header: unknown, property: unknown, { exchange, routingKey }: ConsumeMessage['fields'], content: Buffer) {
-  if (typeof header === 'string' && header !== '') return header
-  if (typeof property === 'string' && property !== '') return property
+function idOf(said: readonly unknown[], { exchange, routingKey }: ConsumeMessage['fields'], content: Buffer): string {
+  const id = said.find((one) => typeof one === 'string' && one !== '')
+  if (typeof id === 'string') return id
   return createHash('sha256').update(`${exchange}\u0000${routingKey}\u0000`).update(content).digest('hex')
 }
 

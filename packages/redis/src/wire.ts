@@ -16,7 +16,7 @@ export function entryOf({ id, type, key, headers, body }: WireMessage): (string 
   ]
 }
 
-/** An entry as it came. One that nobody gave an id has the same one each time it comes: its place in the stream. */
+/** An entry as it came. One that nobody gave an id has the same one each time it comes: its event's, or its place in the stream. */
 export function wireMessageOf(
   entry: string,
   values: unknown,
@@ -31,10 +31,10 @@ export function wireMessageOf(
   const id = textOf(own.get(fields.id))
   const body = own.get(fields.body)
   return {
-    id: id === '' ? `${from.name}/${entry}` : id,
+    id: id || headers['ce-id'] || `${from.name}/${entry}`,
     type: textOf(own.get(fields.type)),
     stream: from.stream,
-    key: own.has(fields.key) ? textOf(own.get(fields.key)) : null,
+    key: own.has(fields.key) ? textOf(own.get(fields.key)) : (headers['ce-partitionkey'] ?? null),
     priority: priorities[from.lane] ?? 'normal',
     headers,
     body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
