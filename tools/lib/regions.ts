@@ -1,4 +1,7 @@
-/** The lines between `// #region name` and its `// #endregion`, without their common indent; `undefined` if there is none. */
+/**
+ * The lines between `// #region name` and its `// #endregion`, without their common indent and blank lines at the ends; `undefined` if there is
+ * none. In Go a blank line has to follow the marker, or it would be part of a comment.
+ */
 export function regionOf(source: string, name: string): string | undefined {
   const lines = source.split('\n')
   const start = lines.findIndex((line) => line.trim() === `// #region ${name}`)
@@ -29,5 +32,6 @@ function dedent(lines: readonly string[]): string {
   return lines
     .map((line) => line.slice(indent))
     .join('\n')
+    .replace(/^\n+/, '')
     .trimEnd()
 }

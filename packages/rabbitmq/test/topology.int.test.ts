@@ -115,6 +115,23 @@ describe.each(['3.10', '4.0'] as const)('RabbitMQ %s', (release) => {
     await channel.close()
   })
 
+  it('a message of somebody else that does not say its partition is refused where a group has queues by partition, not lost', async () => {
+    const [stream, group] = [uniqueName('stream'), uniqueName('group')]
+    await using opened = await open(server.url, { partitioned: true, prioritized: true })
+    const got = new Collector()
+    await opened.consume({ stream, group }, got)
+    const channel = await admin.createConfirmChannel()
+    const publish = (headers: object): Promise<void> => {
+      channel.publish(stream, 'order.placed', Buffer.from('{}'), { messageId: 'theirs', headers })
+      return channel.waitForConfirms()
+    }
+    await expect(publish({})).rejects.toThrow('message nacked')
+    await expect(publish({ 'acuse-partition': 7, 'acuse-lane': 'normal' })).rejects.toThrow('message nacked')
+    await publish({ 'acuse-partition': 3, 'acuse-lane': 'normal' })
+    await eventually(() => expect(got.deliveries.map(({ message }) => message.id)).toEqual(['theirs']))
+    await channel.close()
+  })
+
   it('a server that is short of memory holds publishes back, and they go through when it has some', async () => {
     const stream = uniqueName('stream')
     await using opened = await open(server.url)

@@ -8,7 +8,7 @@ export interface HeldByRedis {
   readonly fields: Readonly<Record<string, string>>
 }
 
-export const prefix = 'acuse'
+const prefix = 'acuse'
 
 /** What is added, as the server will hold it. */
 export function heldOf(message: WireMessage): HeldByRedis {

@@ -1,5 +1,6 @@
 export { type Certificate, type Certificates, makeCertificates } from './certificates.ts'
 export { type Cluster } from './cluster.ts'
+export { goInExamples } from './go-programs.ts'
 export { install, type Installation } from './install.ts'
 export { dataFolder } from './jail.ts'
 export { type KafkaListener, type KafkaOptions } from './kafka/node.ts'

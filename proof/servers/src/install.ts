@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheFolder } from './cache.ts'
+import { goModules, goModulesName, installGoModules } from './go-programs.ts'
 import { installOnHost, missingPackages, type HostProgram } from './host-packages.ts'
 import { makeRoot } from './debian/make-root.ts'
 import { installKafka, kafkaName, kafkaVersion } from './kafka/install.ts'
@@ -9,7 +10,7 @@ import { installNats, natsName, newestNats } from './nats/install.ts'
 import { packagesOf, rootName, type Suite } from './debian/suites.ts'
 
 /** What is installed as one. */
-export type Installation = Suite | 'kafka' | 'nats'
+export type Installation = Suite | 'kafka' | 'nats' | 'go-modules'
 
 /** Something of the cache that can be installed. */
 interface Installable {
@@ -57,15 +58,24 @@ const nats: Installable = {
   install: installNats,
 }
 
+const modules: Installable = {
+  name: goModules,
+  contains: 'modules, compiled by Go',
+  folder: join(cacheFolder(), goModulesName),
+  programs: [],
+  install: installGoModules,
+}
+
 const installables: Readonly<Record<Installation, Installable>> = {
   bookworm: debianRoot('bookworm'),
   trixie: debianRoot('trixie'),
   kafka,
   nats,
+  'go-modules': modules,
 }
 
 /** All there are. */
-export const installations: readonly Installation[] = ['bookworm', 'trixie', 'kafka', 'nats']
+export const installations: readonly Installation[] = ['bookworm', 'trixie', 'kafka', 'nats', 'go-modules']
 
 /** Where one is, or will be. */
 export function placeOf(installation: Installation): { readonly name: string; readonly folder: string } {

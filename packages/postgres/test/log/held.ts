@@ -34,10 +34,3 @@ export const readRows = `
 select s.name as stream, l.part % 1024 / 256 as lane, l.part % 256 as partition, l.key, l.id, l.type, l.headers,
   convert_from(l.body, 'UTF8') as body
 from acuse.log l join acuse.stream s on s.id = l.part / 1024`
-
-/** How any client publishes in its own transaction. */
-export const appendOne = `
-select acuse.log_append(
-  array[s.name], array[s.id::integer], array[s.id * 1024 + $2::integer * 256 + $3::integer],
-  array[$4::text], array[$5::text], array[$6::text], $7::text, encode(convert_to($8::text, 'UTF8'), 'base64'), null)
-from acuse.stream s where s.name = $1`

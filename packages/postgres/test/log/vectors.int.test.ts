@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs'
 import { systemClock } from '@acuse/core'
 import { uniqueName } from '@acuse/testing/conformance'
 import { onTestFinished } from 'vitest'
 import { testVectors, testWire } from '../../../../test/vectors/suite.ts'
 import { postgres } from '../../src/transport.ts'
 import { createTestDatabase } from '../database.ts'
-import { appendOne, type HeldByLog, heldOf, messageOf, readRows } from './held.ts'
+import { type HeldByLog, heldOf, messageOf, readRows } from './held.ts'
+
+/** How any client publishes in its own transaction. */
+const append = readFileSync(new URL('../../../../examples/other-languages/append.sql', import.meta.url), 'utf8')
 
 testWire('postgres', { held: heldOf, messageOf })
 
@@ -24,7 +28,7 @@ testVectors<HeldByLog>('postgres', async () => {
       await database.query(`${lanes} on conflict do nothing`)
       for (const { stream, lane, partition, key, id, type, headers, body } of vectors) {
         const values = [stream, lane, partition, key, id, type, JSON.stringify(headers), body]
-        await database.query(appendOne, values)
+        await database.query(append, values)
       }
     },
   }

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { installed } from '../cache.ts'
-import { run } from '../commands.ts'
+import { runGo } from '../go.ts'
 import { makeWhole, type Report } from '../make-whole.ts'
 
 /** The newest release, which Debian does not have. */
@@ -14,10 +13,7 @@ export const newestNats: string = `NATS ${version}`
 /** The folder's name in the cache. */
 export const natsName: string = `nats-${version}`
 
-/** Where Go's own archive puts it, which need not be in the path. */
-const goArchive = '/usr/local/go/bin/go'
-
-/** Builds NATS of its Go module, unless it is there. Debian 12's own Go is too old for it. */
+/** Builds NATS of its Go module, unless it is there. */
 export async function installNats(report: Report): Promise<void> {
   await makeWhole(natsName, report, async (folder, timeoutMs) => {
     report('downloads and builds')
@@ -33,14 +29,10 @@ export async function installNats(report: Report): Promise<void> {
         CGO_ENABLED: '0',
       },
     }
-    const go = existsSync(goArchive) ? goArchive : 'go'
-    const built = await run([go, 'install', `github.com/nats-io/nats-server/v2@${version}`], { timeoutMs, env }).catch(
-      (cause: unknown) => {
-        throw new Error(`${newestNats} could not be built. It needs Go 1.21 or newer in the path or at ${goArchive}.`, {
-          cause,
-        })
-      },
-    )
+    const built = await runGo(newestNats, ['install', `github.com/nats-io/nats-server/v2@${version}`], {
+      timeoutMs,
+      env,
+    })
     if (built !== '') report(built)
     await rm(path, { recursive: true })
     await rename(join(folder, 'bin', 'nats-server'), join(folder, 'nats-server'))
