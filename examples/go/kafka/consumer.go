@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -27,6 +28,12 @@ type Consumer struct {
 
 const mostPolled = 500
 
+// sessionTimeout is how long the partitions of a process that was killed wait for another one.
+const sessionTimeout = 10 * time.Second
+
+// metadataAge is how long it takes at most until a topic is noticed that was made later.
+const metadataAge = 5 * time.Second
+
 // Run reads until the context is done, then finishes and commits what it has. A new group begins with the oldest message.
 func (c Consumer) Run(ctx context.Context) error {
 	client, err := kgo.NewClient(
@@ -38,6 +45,8 @@ func (c Consumer) Run(ctx context.Context) error {
 		// Offsets are committed after the work, and no partition goes to another process in between.
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.MetadataMaxAge(metadataAge),
 	)
 	if err != nil {
 		return fmt.Errorf("kafka: %w", err)

@@ -72,6 +72,9 @@ func run(ctx context.Context) error {
 		} else if err != nil {
 			return fmt.Errorf("the input: %w", err)
 		}
+		if next.ID == "" || next.Type == "" {
+			return errors.New("the input: a message has no id or no type")
+		}
 		// One at a time, and the first error ends it: nothing of a key may overtake what is unconfirmed.
 		if err := send(ctx, messageOf(next, *stream, *source)); err != nil {
 			return err
