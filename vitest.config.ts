@@ -1,7 +1,24 @@
+import { accessSync, constants } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Packages resolve to their sources, so no test needs a build first. */
 const conditions = ['@acuse/source']
+
+/**
+ * The servers' folders are in memory where there is room. They bring to disk what they confirm as ever; on one disk for all of them
+ * that took most of the time: dropping a database 600 to 1,500 ms, and 50 to 150 here.
+ */
+process.env['TMPDIR'] = hasRoom() ? '/dev/shm' : tmpdir()
+
+function hasRoom(): boolean {
+  try {
+    accessSync('/dev/shm', constants.W_OK)
+    return process.availableMemory() > 8_000_000_000
+  } catch {
+    return false
+  }
+}
 
 const folders = ['packages/*/test', 'services/*/test', 'proof/*/test', 'tools/test', 'test']
 const filesOf = (tier: string): string[] => folders.map((folder) => `${folder}/**/*.${tier}.test.ts`)

@@ -32,25 +32,31 @@ testAdapter<Tx>('drizzle', async (database, config, onDispose) => {
 
 const harness = pgTable('harness', { id: text().primaryKey(), value: text() })
 
-testStore('drizzle', async () => {
-  const database = await createTestDatabase()
-  const advance = await installClock(database)
-  await database.query('create table harness (id text primary key, value text)')
-  const outside = openDatabase(database.pool({ max: 2 }), { schema: { harness } })
-  return {
-    open: (instance) =>
-      drizzle(openDatabase(database.pool({ max: 8 }), { schema: { harness } }))(storeContext({ instance, groups: [] })),
-    outside,
-    write: async (tx, id, value) => {
-      await tx.insert(harness).values({ id, value }).onConflictDoUpdate({ target: harness.id, set: { value } })
-    },
-    read: async (id) => {
-      const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
-      return row?.value
-    },
-    advance,
-    dispose: async () => {
-      await database[Symbol.asyncDispose]()
-    },
-  }
-})
+testStore(
+  'drizzle',
+  async () => {
+    const database = await createTestDatabase()
+    const advance = await installClock(database)
+    await database.query('create table harness (id text primary key, value text)')
+    const outside = openDatabase(database.pool({ max: 2 }), { schema: { harness } })
+    return {
+      open: (instance) =>
+        drizzle(openDatabase(database.pool({ max: 8 }), { schema: { harness } }))(
+          storeContext({ instance, groups: [] }),
+        ),
+      outside,
+      write: async (tx, id, value) => {
+        await tx.insert(harness).values({ id, value }).onConflictDoUpdate({ target: harness.id, set: { value } })
+      },
+      read: async (id) => {
+        const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
+        return row?.value
+      },
+      advance,
+      dispose: async () => {
+        await database[Symbol.asyncDispose]()
+      },
+    }
+  },
+  { concurrent: true },
+)

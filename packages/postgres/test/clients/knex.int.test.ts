@@ -50,30 +50,34 @@ it('a transaction that the work commits itself is refused, and nobody else’s i
   })
 })
 
-testStore('knex', async () => {
-  const database = await createTestDatabase()
-  const advance = await installClock(database)
-  await database.query('create table harness (id text primary key, value text)')
-  const instances: Knex[] = []
-  const connect = (max: number): Knex => {
-    const instance = createKnex({ client: 'pg', connection: database.url, pool: { min: 0, max } })
-    instances.push(instance)
-    return instance
-  }
-  return {
-    open: (instance) => knex(connect(8))(storeContext({ instance, groups: [] })),
-    outside: connect(2),
-    write: async (tx, id, value) => {
-      await tx('harness').insert({ id, value }).onConflict('id').merge()
-    },
-    read: async (id) => {
-      const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
-      return row?.value
-    },
-    advance,
-    dispose: async () => {
-      await Promise.all(instances.map((instance) => instance.destroy()))
-      await database[Symbol.asyncDispose]()
-    },
-  }
-})
+testStore(
+  'knex',
+  async () => {
+    const database = await createTestDatabase()
+    const advance = await installClock(database)
+    await database.query('create table harness (id text primary key, value text)')
+    const instances: Knex[] = []
+    const connect = (max: number): Knex => {
+      const instance = createKnex({ client: 'pg', connection: database.url, pool: { min: 0, max } })
+      instances.push(instance)
+      return instance
+    }
+    return {
+      open: (instance) => knex(connect(8))(storeContext({ instance, groups: [] })),
+      outside: connect(2),
+      write: async (tx, id, value) => {
+        await tx('harness').insert({ id, value }).onConflict('id').merge()
+      },
+      read: async (id) => {
+        const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
+        return row?.value
+      },
+      advance,
+      dispose: async () => {
+        await Promise.all(instances.map((instance) => instance.destroy()))
+        await database[Symbol.asyncDispose]()
+      },
+    }
+  },
+  { concurrent: true },
+)

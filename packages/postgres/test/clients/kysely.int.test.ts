@@ -51,30 +51,34 @@ it('plugins that rename columns do not reach what Acuse reads and writes', async
   expect(await database.query('select count(*)::int as n from acuse.log')).toEqual([{ n: 2 }])
 })
 
-testStore('kysely', async () => {
-  const database = await createTestDatabase()
-  const advance = await installClock(database)
-  await database.query('create table harness (id text primary key, value text)')
-  return {
-    open: (instance) => {
-      const pool = database.pool({ max: 8 })
-      return kysely(open(pool), pool)(storeContext({ instance, groups: [] }))
-    },
-    outside: open(database.pool({ max: 2 })),
-    write: async (tx, id, value) => {
-      await tx
-        .insertInto('harness')
-        .values({ id, value })
-        .onConflict((on) => on.column('id').doUpdateSet({ value }))
-        .execute()
-    },
-    read: async (id) => {
-      const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
-      return row?.value
-    },
-    advance,
-    dispose: async () => {
-      await database[Symbol.asyncDispose]()
-    },
-  }
-})
+testStore(
+  'kysely',
+  async () => {
+    const database = await createTestDatabase()
+    const advance = await installClock(database)
+    await database.query('create table harness (id text primary key, value text)')
+    return {
+      open: (instance) => {
+        const pool = database.pool({ max: 8 })
+        return kysely(open(pool), pool)(storeContext({ instance, groups: [] }))
+      },
+      outside: open(database.pool({ max: 2 })),
+      write: async (tx, id, value) => {
+        await tx
+          .insertInto('harness')
+          .values({ id, value })
+          .onConflict((on) => on.column('id').doUpdateSet({ value }))
+          .execute()
+      },
+      read: async (id) => {
+        const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
+        return row?.value
+      },
+      advance,
+      dispose: async () => {
+        await database[Symbol.asyncDispose]()
+      },
+    }
+  },
+  { concurrent: true },
+)

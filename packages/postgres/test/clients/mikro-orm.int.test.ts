@@ -54,31 +54,35 @@ it('entities that are only in the identity map are written before messages are a
   expect(written).toEqual([{ id: 'a' }])
 })
 
-testStore('mikro-orm', async () => {
-  const database = await createTestDatabase()
-  const advance = await installClock(database)
-  await database.query('create table harness (id text primary key, value text)')
-  const orms: MikroORM[] = []
-  const open = async (max: number): Promise<MikroORM> => {
-    const orm = await connect(database.url, { max })
-    orms.push(orm)
-    return orm
-  }
-  const outside = await open(2)
-  return {
-    open: async (instance) => mikroOrm(await open(8))(storeContext({ instance, groups: [] })),
-    outside: outside.em,
-    write: async (entities, id, value) => {
-      await entities.upsert(Harness, { id, value })
-    },
-    read: async (id) => {
-      const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
-      return row?.value
-    },
-    advance,
-    dispose: async () => {
-      await Promise.all(orms.map((orm) => orm.close(true)))
-      await database[Symbol.asyncDispose]()
-    },
-  }
-})
+testStore(
+  'mikro-orm',
+  async () => {
+    const database = await createTestDatabase()
+    const advance = await installClock(database)
+    await database.query('create table harness (id text primary key, value text)')
+    const orms: MikroORM[] = []
+    const open = async (max: number): Promise<MikroORM> => {
+      const orm = await connect(database.url, { max })
+      orms.push(orm)
+      return orm
+    }
+    const outside = await open(2)
+    return {
+      open: async (instance) => mikroOrm(await open(8))(storeContext({ instance, groups: [] })),
+      outside: outside.em,
+      write: async (entities, id, value) => {
+        await entities.upsert(Harness, { id, value })
+      },
+      read: async (id) => {
+        const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
+        return row?.value
+      },
+      advance,
+      dispose: async () => {
+        await Promise.all(orms.map((orm) => orm.close(true)))
+        await database[Symbol.asyncDispose]()
+      },
+    }
+  },
+  { concurrent: true },
+)

@@ -53,24 +53,28 @@ it('a client is a transaction from BEGIN to COMMIT, and never once it was releas
   expect(open()).toBe(false)
 })
 
-testStore('pg', async () => {
-  const database = await createTestDatabase()
-  const advance = await installClock(database)
-  const outside = database.pool({ max: 20 })
-  await database.query('create table harness (id text primary key, value text)')
-  return {
-    open: (instance) => pg(database.pool({ max: 8 }))(storeContext({ instance, groups: [] })),
-    outside,
-    write: async (tx, id, value) => {
-      await tx.query('insert into harness values ($1, $2) on conflict (id) do update set value = $2', [id, value])
-    },
-    read: async (id) => {
-      const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
-      return row?.value
-    },
-    advance,
-    dispose: async () => {
-      await database[Symbol.asyncDispose]()
-    },
-  }
-})
+testStore(
+  'pg',
+  async () => {
+    const database = await createTestDatabase()
+    const advance = await installClock(database)
+    const outside = database.pool({ max: 20 })
+    await database.query('create table harness (id text primary key, value text)')
+    return {
+      open: (instance) => pg(database.pool({ max: 8 }))(storeContext({ instance, groups: [] })),
+      outside,
+      write: async (tx, id, value) => {
+        await tx.query('insert into harness values ($1, $2) on conflict (id) do update set value = $2', [id, value])
+      },
+      read: async (id) => {
+        const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
+        return row?.value
+      },
+      advance,
+      dispose: async () => {
+        await database[Symbol.asyncDispose]()
+      },
+    }
+  },
+  { concurrent: true },
+)

@@ -55,31 +55,35 @@ it('a statement through a transaction that is over is refused, and reaches nobod
   expect(await database.query('select id from effect')).toEqual([{ id: 'own' }])
 })
 
-testStore('postgres-js', async () => {
-  const database = await createTestDatabase()
-  const advance = await installClock(database)
-  await database.query('create table harness (id text primary key, value text)')
-  const opened: Sql[] = []
-  const open = (max: number): Sql => {
-    // Renames columns and reads JSON in its own way, as many applications have it.
-    const sql = postgres(database.url, { max, transform: postgres.camel })
-    opened.push(sql)
-    return sql
-  }
-  return {
-    open: (instance) => postgresJs(open(8))(storeContext({ instance, groups: [] })),
-    outside: open(2),
-    write: async (tx, id, value) => {
-      await tx`insert into harness ${tx({ id, value })} on conflict (id) do update set value = ${value}`
-    },
-    read: async (id) => {
-      const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
-      return row?.value
-    },
-    advance,
-    dispose: async () => {
-      await Promise.all(opened.map((sql) => sql.end({ timeout: 1 })))
-      await database[Symbol.asyncDispose]()
-    },
-  }
-})
+testStore(
+  'postgres-js',
+  async () => {
+    const database = await createTestDatabase()
+    const advance = await installClock(database)
+    await database.query('create table harness (id text primary key, value text)')
+    const opened: Sql[] = []
+    const open = (max: number): Sql => {
+      // Renames columns and reads JSON in its own way, as many applications have it.
+      const sql = postgres(database.url, { max, transform: postgres.camel })
+      opened.push(sql)
+      return sql
+    }
+    return {
+      open: (instance) => postgresJs(open(8))(storeContext({ instance, groups: [] })),
+      outside: open(2),
+      write: async (tx, id, value) => {
+        await tx`insert into harness ${tx({ id, value })} on conflict (id) do update set value = ${value}`
+      },
+      read: async (id) => {
+        const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
+        return row?.value
+      },
+      advance,
+      dispose: async () => {
+        await Promise.all(opened.map((sql) => sql.end({ timeout: 1 })))
+        await database[Symbol.asyncDispose]()
+      },
+    }
+  },
+  { concurrent: true },
+)

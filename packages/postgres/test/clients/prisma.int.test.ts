@@ -47,33 +47,37 @@ it('a handler’s transaction outlasts Prisma’s timeout, and a client with ext
   expect(await database.query('select count(*)::int as n from acuse.log')).toEqual([{ n: 2 }])
 })
 
-testStore('prisma', async () => {
-  const database = await createTestDatabase()
-  const advance = await installClock(database)
-  await database.query('create table harness (id text primary key, value text)')
-  const clients: PrismaClient[] = []
-  const connect = (pool: Pool): PrismaClient => {
-    const client = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions: { maxWait: 30_000 } })
-    clients.push(client)
-    return client
-  }
-  return {
-    open: (instance) => {
-      const pool = database.pool({ max: 8 })
-      return prisma(connect(pool), pool)(storeContext({ instance, groups: [] }))
-    },
-    outside: connect(database.pool({ max: 2 })),
-    write: async (tx, id, value) => {
-      await tx.$executeRaw`insert into harness values (${id}, ${value}) on conflict (id) do update set value = ${value}`
-    },
-    read: async (id) => {
-      const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
-      return row?.value
-    },
-    advance,
-    dispose: async () => {
-      await Promise.all(clients.map((client) => client.$disconnect()))
-      await database[Symbol.asyncDispose]()
-    },
-  }
-})
+testStore(
+  'prisma',
+  async () => {
+    const database = await createTestDatabase()
+    const advance = await installClock(database)
+    await database.query('create table harness (id text primary key, value text)')
+    const clients: PrismaClient[] = []
+    const connect = (pool: Pool): PrismaClient => {
+      const client = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions: { maxWait: 30_000 } })
+      clients.push(client)
+      return client
+    }
+    return {
+      open: (instance) => {
+        const pool = database.pool({ max: 8 })
+        return prisma(connect(pool), pool)(storeContext({ instance, groups: [] }))
+      },
+      outside: connect(database.pool({ max: 2 })),
+      write: async (tx, id, value) => {
+        await tx.$executeRaw`insert into harness values (${id}, ${value}) on conflict (id) do update set value = ${value}`
+      },
+      read: async (id) => {
+        const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
+        return row?.value
+      },
+      advance,
+      dispose: async () => {
+        await Promise.all(clients.map((client) => client.$disconnect()))
+        await database[Symbol.asyncDispose]()
+      },
+    }
+  },
+  { concurrent: true },
+)

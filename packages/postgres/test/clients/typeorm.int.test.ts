@@ -26,31 +26,38 @@ testAdapter<EntityManager>('typeorm', async (database, { max, connectionTimeoutM
   }
 })
 
-testStore('typeorm', async () => {
-  const database = await createTestDatabase()
-  const advance = await installClock(database)
-  await database.query('create table harness (id text primary key, value text)')
-  const dataSources: DataSource[] = []
-  const connect = async (): Promise<DataSource> => {
-    const dataSource = await new DataSource({ type: 'postgres', url: database.url, poolSize: 8 }).initialize()
-    dataSources.push(dataSource)
-    return dataSource
-  }
-  const outside = await connect()
-  return {
-    open: async (instance) => typeorm(await connect())(storeContext({ instance, groups: [] })),
-    outside,
-    write: async (entities, id, value) => {
-      await entities.query('insert into harness values ($1, $2) on conflict (id) do update set value = $2', [id, value])
-    },
-    read: async (id) => {
-      const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
-      return row?.value
-    },
-    advance,
-    dispose: async () => {
-      await Promise.all(dataSources.map((dataSource) => dataSource.destroy()))
-      await database[Symbol.asyncDispose]()
-    },
-  }
-})
+testStore(
+  'typeorm',
+  async () => {
+    const database = await createTestDatabase()
+    const advance = await installClock(database)
+    await database.query('create table harness (id text primary key, value text)')
+    const dataSources: DataSource[] = []
+    const connect = async (): Promise<DataSource> => {
+      const dataSource = await new DataSource({ type: 'postgres', url: database.url, poolSize: 8 }).initialize()
+      dataSources.push(dataSource)
+      return dataSource
+    }
+    const outside = await connect()
+    return {
+      open: async (instance) => typeorm(await connect())(storeContext({ instance, groups: [] })),
+      outside,
+      write: async (entities, id, value) => {
+        await entities.query('insert into harness values ($1, $2) on conflict (id) do update set value = $2', [
+          id,
+          value,
+        ])
+      },
+      read: async (id) => {
+        const [row] = await database.query<{ value: string }>('select value from harness where id = $1', [id])
+        return row?.value
+      },
+      advance,
+      dispose: async () => {
+        await Promise.all(dataSources.map((dataSource) => dataSource.destroy()))
+        await database[Symbol.asyncDispose]()
+      },
+    }
+  },
+  { concurrent: true },
+)

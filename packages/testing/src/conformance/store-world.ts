@@ -29,6 +29,8 @@ export interface StoreSuiteOptions {
   readonly patienceMs?: number
   /** How long nothing must come before it counts as nothing; default 300. */
   readonly quietMs?: number
+  /** Runs cases beside each other; each has a store of its own, so only for servers, not for a virtual clock. Default: one after the other. */
+  readonly concurrent?: boolean
   /** Bound on the whole of one case in real time; default 120,000. */
   readonly limitMs?: number
 }
