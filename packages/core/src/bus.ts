@@ -14,6 +14,7 @@ import { newId } from './ids.ts'
 import type { OutgoingMessage, PublishOptions } from './message.ts'
 import { checkAtLeast, checkName } from './names.ts'
 import { type OutgoingSettings, prepare, type TraceSource } from './outgoing.ts'
+import type { RelayState } from './relay.ts'
 import type { Saga } from './saga.ts'
 import { sagaGroup } from './saga-handler.ts'
 import { openRunning, type Running } from './running.ts'
@@ -76,6 +77,8 @@ export interface BusState {
   /** Whether the transport has been reached since the start. */
   readonly connected: boolean
   readonly relaying: boolean
+  /** Null where this process does not relay. */
+  readonly relay: RelayState | null
   readonly groups: readonly GroupState[]
 }
 
@@ -254,6 +257,7 @@ export class Bus<Tx> implements AsyncDisposable {
       running: running !== undefined && this.#stopping === undefined,
       connected: running?.connected ?? false,
       relaying: running?.relaying ?? false,
+      relay: (this.#stopping === undefined ? await running?.relayState() : undefined) ?? null,
       groups: await Promise.all((running?.groups ?? []).map((group) => group.state())),
     }
   }

@@ -22,6 +22,7 @@ export const errorCodes = {
   ACUSE_BREAKER_OPEN: { retryable: true },
   ACUSE_STORE_UNAVAILABLE: { retryable: true },
   ACUSE_TRANSPORT_UNAVAILABLE: { retryable: true },
+  ACUSE_DESTINATION_UNAVAILABLE: { retryable: true },
   ACUSE_PUBLISH_TIMEOUT: { retryable: true },
   ACUSE_STREAM_MISMATCH: { retryable: false },
   ACUSE_UNSAFE_SETTING: { retryable: false },

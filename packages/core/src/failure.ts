@@ -187,7 +187,7 @@ export function deathOf(message: WireMessage, reason: DeathReason, error: unknow
   return { reason, error: record, fingerprint: fingerprintOf(message.type, record), attempts }
 }
 
-function recordOf(error: unknown): FailureRecord {
+export function recordOf(error: unknown): FailureRecord {
   return {
     code: codeOf(error) ?? null,
     name: error instanceof Error ? error.name : typeof error,

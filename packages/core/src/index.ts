@@ -79,7 +79,9 @@ export type { TraceSource } from './outgoing.ts'
 export { Ownership, type OwnershipHooks, type OwnershipOptions } from './ownership.ts'
 export { partitionHash } from './partition.ts'
 export { plainEnvelope } from './plain-envelope.ts'
-export { Relay, relayGroup, type RelayOptions } from './relay.ts'
+export { Relay, type RelayOptions, type RelayState } from './relay.ts'
+export { relayGroup } from './relay-parking.ts'
+export type { StalledKey } from './relay-stalls.ts'
 export {
   type BackoffOptions,
   byError,

@@ -3,16 +3,15 @@ import { point, tell } from './diagnostics.ts'
 import { AcuseError } from './errors.ts'
 import { deathOf } from './failure.ts'
 import { type LaneItem, type LaneKind, Lanes, type Undone } from './lanes.ts'
-import type { Store } from './store.ts'
+import type { WireMessage } from './message.ts'
+import { relayGroup, RelayParking } from './relay-parking.ts'
+import { lineOf, RelayStalls, type StalledKey } from './relay-stalls.ts'
+import type { ParkReason, Store } from './store.ts'
 import type { Delivery, PublishResult, Sink, Subscription, Transport } from './transport.ts'
 import { brief } from './work.ts'
 
-/** The group name under which a relay reads its service's log. */
-export const relayGroup = '$relay'
-
-const firstPauseMs = 50
-const longestPauseMs = 5_000
 const publishTimeoutMs = 30_000
+const defaultPollMs = 1_000
 
 interface RelayItem extends LaneItem {
   readonly delivery: Delivery
@@ -20,13 +19,29 @@ interface RelayItem extends LaneItem {
 
 /** One batch in flight: nothing of a key is sent while an earlier message of it is unconfirmed. */
 const batches: LaneKind = { most: 500, waitMs: 0 }
+/** The most that is taken from the log and not sent yet. */
+const prefetch = 4 * batches.most
+/** From here on what stalls takes the place of what could be sent. */
+const crowded = prefetch / 2
 
 export interface RelayOptions<Tx> {
   readonly service: string
   readonly store: Store<Tx>
   readonly transport: Transport
   readonly clock: Clock
+  /** How long at most until what others replayed is found, ms. Default 1,000. */
+  readonly pollMs?: number
   readonly onError: (error: AcuseError) => void
+}
+
+/** What a relay has to do that it could not do yet. */
+export interface RelayState {
+  /** Messages taken from the log that the transport has not confirmed. */
+  readonly unconfirmed: number
+  /** Keys that wait until the transport takes an earlier message of theirs, the first stalled first; at most 1,000 are told. */
+  readonly stalled: readonly StalledKey[]
+  /** Messages that were set aside in the store, by reason: of keys that stall for long, and replayed dead letters. They are sent from there. */
+  readonly parked: Readonly<Partial<Record<ParkReason, number>>>
 }
 
 /**
@@ -36,20 +51,28 @@ export interface RelayOptions<Tx> {
 export class Relay<Tx> implements Sink {
   readonly #options: RelayOptions<Tx>
   readonly #lanes: Lanes<RelayItem>
+  readonly #stalls: RelayStalls
+  readonly #parking: RelayParking<Tx>
   readonly #stopping = new AbortController()
+  readonly #partitions = new Set<string>()
   #subscription: Subscription | undefined
-  #failures = 0
+  #unconfirmed = 0
 
   constructor(options: RelayOptions<Tx>) {
+    const { service, store, clock, pollMs = defaultPollMs, onError } = options
     this.#options = options
-    this.#lanes = new Lanes({ clock: options.clock, concurrency: 1, run: (batch) => this.#send(batch) })
+    this.#lanes = new Lanes({ clock, concurrency: 1, run: (batch) => this.#send(batch) })
+    this.#stalls = new RelayStalls(clock)
+    const publish = (messages: readonly WireMessage[]): Promise<readonly PublishResult[]> => this.#publish(messages)
+    this.#parking = new RelayParking({ service, store, clock, pollMs, stalls: this.#stalls, publish, onError })
   }
 
   async start(): Promise<void> {
     this.#subscription = await this.#options.store.log.consume(
-      { group: relayGroup, streams: 'all', types: 'all', from: 'earliest', prefetch: 4 * batches.most },
+      { group: relayGroup, streams: 'all', types: 'all', from: 'earliest', prefetch },
       this,
     )
+    this.#parking.start()
   }
 
   /** Finishes the batch in flight and lets go; the rest is sent by whoever relays next. */
@@ -58,17 +81,32 @@ export class Relay<Tx> implements Sink {
     this.#subscription?.pause()
     this.#lanes.pause()
     this.#release(() => true)
-    await this.#lanes.idle()
+    await Promise.all([this.#lanes.idle(), this.#parking.stop()])
     this.#release(() => true)
     await this.#subscription?.stop(deadlineMs)
     cancel()
   }
 
+  /** Looks for replayed dead letters now. */
+  wake(): void {
+    this.#parking.wake()
+  }
+
+  async state(): Promise<RelayState> {
+    return { unconfirmed: this.#unconfirmed, stalled: this.#stalls.list, parked: await this.#parking.counts() }
+  }
+
   deliver(deliveries: readonly Delivery[]): void {
+    this.#unconfirmed += deliveries.length
+    for (const { partition } of deliveries) {
+      if (this.#partitions.has(partition)) continue
+      this.#partitions.add(partition)
+      this.#parking.lookAgain()
+    }
     this.#lanes.add(
       deliveries.map((delivery) => {
-        const { stream, key, priority } = delivery.message
-        return { delivery, key: key === null ? null : `${stream}\u0000${key}`, priority, kind: batches }
+        const { key, priority } = delivery.message
+        return { delivery, key: key === null ? null : lineOf(delivery.message), priority, kind: batches }
       }),
     )
   }
@@ -78,73 +116,115 @@ export class Relay<Tx> implements Sink {
     this.#release(ofPartition)
     await this.#lanes.idle(ofPartition)
     this.#release(ofPartition)
+    this.#partitions.delete(partition)
   }
 
   #release(matches: (item: RelayItem) => boolean): void {
-    for (const { delivery } of this.#lanes.evict(matches)) delivery.release()
+    for (const { delivery } of this.#lanes.evict(matches)) {
+      this.#unconfirmed--
+      this.#stalls.clear(delivery.message)
+      delivery.release()
+    }
   }
 
   async #send(batch: readonly RelayItem[]): Promise<Undone<RelayItem> | undefined> {
+    const done = new Set<RelayItem>()
+    try {
+      const fresh = await this.#parking.sift(batch.map(({ delivery }) => delivery.message))
+      for (const item of batch) if (!fresh.has(item.delivery.message)) this.#ack(item, done)
+      const sent = batch.filter((item) => !done.has(item))
+      const results = await this.#publish(sent.map(({ delivery }) => delivery.message))
+      const stalled = await this.#settle(sent, results, done)
+      if (this.#unconfirmed >= crowded) await this.#setAside(sent, stalled, done)
+    } catch (cause) {
+      const { name } = this.#options.store
+      const text = `relay: store ${name} does not answer; it is tried again.`
+      this.#options.onError(new AcuseError('ACUSE_STORE_UNAVAILABLE', text, { cause }))
+    }
+    const items = batch.filter((item) => !done.has(item))
+    if (items.length === 0) return undefined
+    return { items, delayMs: this.#stalls.pauseMs(items.map(({ delivery }) => delivery.message)) }
+  }
+
+  /** Gives a result for each, also where the transport gives none. */
+  async #publish(messages: readonly WireMessage[]): Promise<readonly PublishResult[]> {
+    if (messages.length === 0) return []
     const { transport, clock } = this.#options
     const timeout = new AbortController()
     const cancel = clock.after(publishTimeoutMs, () => timeout.abort())
     try {
       point('relay.beforePublish')
-      const signal = AbortSignal.any([timeout.signal, this.#stopping.signal])
-      const results = await transport.publish(
-        batch.map(({ delivery }) => delivery.message),
-        signal,
-      )
+      const results = await transport.publish(messages, AbortSignal.any([timeout.signal, this.#stopping.signal]))
       point('relay.afterPublish')
-      return await this.#settle(batch, results)
+      return messages.map(({ id }, index) => results[index] ?? { state: 'failed', error: unanswered(id) })
     } catch (cause) {
-      const error = new AcuseError(
-        'ACUSE_TRANSPORT_UNAVAILABLE',
-        `relay: ${transport.name} failed; it is tried again.`,
-        { cause },
-      )
-      this.#options.onError(error)
-      return { items: batch, delayMs: this.#pauseMs() }
+      const text = `relay: ${transport.name} failed; it is tried again.`
+      const error = new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text, { cause })
+      return messages.map(() => ({ state: 'failed', error }))
     } finally {
       cancel()
     }
   }
 
+  /** Acks what is done with. Gives why each key that is not done with stalls. */
   async #settle(
     batch: readonly RelayItem[],
     results: readonly PublishResult[],
-  ): Promise<Undone<RelayItem> | undefined> {
-    const { service } = this.#options
-    const undone: RelayItem[] = []
-    const heldKeys = new Set<string>()
+    done: Set<RelayItem>,
+  ): Promise<ReadonlyMap<string, AcuseError>> {
+    const { service, onError } = this.#options
+    const stalled = new Map<string, AcuseError>()
     for (const [index, item] of batch.entries()) {
-      const { id, type, stream, key } = item.delivery.message
-      const result = results[index] ?? { state: 'failed', error: unanswered(id) }
-      const error = result.state === 'failed' ? result.error : null
+      const { message } = item.delivery
+      const { id, type, stream, key } = message
+      const result = results[index]
+      const error = result?.state === 'failed' ? result.error : null
       tell('relayed', { service, id, type, stream, key, delivered: error === null, error })
-      const held = item.key !== null && heldKeys.has(item.key)
-      if (!held && (error === null || (await this.#bury(item, error)))) {
-        point('relay.beforeAck')
-        item.delivery.ack()
-        point('relay.afterAck')
+      if (stalled.has(lineOf(message))) continue
+      if (error === null || (await this.#bury(message, error))) {
+        this.#stalls.clear(message)
+        this.#ack(item, done)
         continue
       }
-      undone.push(item)
-      if (item.key !== null) heldKeys.add(item.key)
-      if (error !== null) this.#options.onError(error)
+      stalled.set(lineOf(message), error)
+      if (this.#stalls.note(message, error)) onError(error)
     }
-    if (undone.length === 0) {
-      this.#failures = 0
-      return undefined
+    return stalled
+  }
+
+  /**
+   * Parks what its own destination does not take, so that it does not fill the place of others: 1,000 messages for one full queue would
+   * otherwise stop the whole log. While the broker as a whole is away nothing is parked: everybody waits, and the log is the better place.
+   */
+  async #setAside(
+    batch: readonly RelayItem[],
+    stalled: ReadonlyMap<string, AcuseError>,
+    done: Set<RelayItem>,
+  ): Promise<void> {
+    for (const [line, items] of Map.groupBy(batch, ({ delivery }) => lineOf(delivery.message))) {
+      const error = stalled.get(line)
+      if (error?.code !== 'ACUSE_DESTINATION_UNAVAILABLE') continue
+      const left = items.filter((item) => !done.has(item))
+      await this.#parking.park(
+        left.map(({ delivery }) => delivery.message),
+        error,
+      )
+      for (const item of left) this.#ack(item, done)
     }
-    return { items: undone, delayMs: this.#pauseMs() }
+  }
+
+  #ack(item: RelayItem, done: Set<RelayItem>): void {
+    done.add(item)
+    this.#unconfirmed--
+    point('relay.beforeAck')
+    item.delivery.ack()
+    point('relay.afterAck')
   }
 
   /** Gives whether the message is done with: nobody can ever send it, and the dead letter is written. */
-  async #bury({ delivery }: RelayItem, error: AcuseError): Promise<boolean> {
+  async #bury(message: WireMessage, error: AcuseError): Promise<boolean> {
     if (error.retryable) return false
     const { store, service } = this.#options
-    const { message } = delivery
     const death = deathOf(message, 'relay', error, 1)
     point('relay.beforeBury')
     await store.transaction((tx) => store.deadLetters.bury(tx, relayGroup, message, death, { block: false }), brief)
@@ -152,10 +232,6 @@ export class Relay<Tx> implements Sink {
     const { id, type, stream, key } = message
     tell('dead', { service, group: relayGroup, id, type, stream, key, reason: 'relay', attempts: 1, error })
     return true
-  }
-
-  #pauseMs(): number {
-    return Math.min(firstPauseMs * 2 ** Math.min(this.#failures++, 10), longestPauseMs)
   }
 }
 

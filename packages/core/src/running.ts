@@ -4,7 +4,7 @@ import type { GroupDeclaration } from './group.ts'
 import { GroupRunner } from './group-runner.ts'
 import { Loop } from './loop.ts'
 import type { OutgoingSettings } from './outgoing.ts'
-import { Relay } from './relay.ts'
+import { Relay, type RelayState } from './relay.ts'
 import { type CronEntry, Scheduler } from './scheduler.ts'
 import type { Store, StoreFactory } from './store.ts'
 import type { Transport, TransportContext, TransportFactory } from './transport.ts'
@@ -116,6 +116,10 @@ export class Running<Tx> {
     return this.#relay !== undefined
   }
 
+  async relayState(): Promise<RelayState | undefined> {
+    return this.#relay?.state()
+  }
+
   async start(): Promise<void> {
     await this.scheduler.start()
     this.#purge.start()
@@ -130,6 +134,7 @@ export class Running<Tx> {
 
   wake(): void {
     for (const group of this.groups) group.wake()
+    this.#relay?.wake()
   }
 
   /** Begins nothing more and lets what runs finish; publishing still works. */
@@ -153,7 +158,7 @@ export class Running<Tx> {
     }
     if (transport.identity !== log.identity && this.#options.relays && this.#relay === undefined) {
       const { service, clock, onError } = this.#context
-      const relay = new Relay({ service, store: this.store, transport, clock, onError })
+      const relay = new Relay({ service, store: this.store, transport, clock, pollMs: this.#options.pollMs, onError })
       await relay.start()
       this.#relay = relay
     }

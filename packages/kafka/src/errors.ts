@@ -33,7 +33,9 @@ export function reasonOf(error: unknown): string {
 export function asAcuseError(error: unknown, what: string): AcuseError {
   if (error instanceof AcuseError) return error
   const remedy = remedyOf(error)
-  return new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', `${what}: ${reasonOf(error)}; ${remedy}.`, { cause: error })
+  // Of one topic or group, while others go on.
+  const code = isRefusal(answerOf(error)) ? 'ACUSE_DESTINATION_UNAVAILABLE' : 'ACUSE_TRANSPORT_UNAVAILABLE'
+  return new AcuseError(code, `${what}: ${reasonOf(error)}; ${remedy}.`, { cause: error })
 }
 
 function remedyOf(error: unknown): string {

@@ -79,6 +79,8 @@ export class Publisher {
       const partition = partitionOf(message, partitions)
       const record = recordOf(message, partition)
       const bytes = bytesOf(record)
+      // Somebody may have raised its limit since.
+      if (bytes + batchFrameBytes > topic.mostBytes) await this.#options.topics.rereadLimit(topic)
       if (bytes + batchFrameBytes > topic.mostBytes) return overLimit(message, bytes, topic)
       return await new Promise((settle) => {
         this.#laneOf(topic, partition).queue.push({ message, record, bytes, signal, settle })
@@ -92,14 +94,14 @@ export class Publisher {
   /** What is not confirmed by now counts as failed. */
   close(): void {
     this.#closing.abort()
-    for (const lane of this.#lanes.values()) this.#fail(lane, 'the transport was closed')
+    for (const lane of this.#lanes.values()) this.#fail(lane, 'the transport was closed', 'ACUSE_TRANSPORT_UNAVAILABLE')
   }
 
   #laneOf(topic: Topic, partition: number): Lane {
     const name = `${topic.name}/${partition}`
     const known = this.#lanes.get(name)
     if (known?.topic === topic) return known
-    if (known !== undefined) this.#fail(known, 'its topic was deleted')
+    if (known !== undefined) this.#fail(known, 'its topic was deleted', 'ACUSE_DESTINATION_UNAVAILABLE')
     const lane: Lane = { topic, partition, queue: [], sending: [], busy: false, attempts: 0 }
     this.#lanes.set(name, lane)
     return lane
@@ -134,11 +136,12 @@ export class Publisher {
 
   async #send(leader: number, lanes: readonly Lane[]): Promise<void> {
     try {
-      if (leader < 0) throw new Error('it has no leader at the moment')
+      if (leader < 0) throw new NoLeader('its partition has no leader at the moment')
       const answers = await this.#options.producer.send(leader, lanes.map(batchOf))
       for (const [index, lane] of lanes.entries()) this.#settle(lane, answers[index])
     } catch (error) {
-      for (const lane of lanes) void this.#again(lane, reasonOf(error))
+      const code = error instanceof NoLeader ? 'ACUSE_DESTINATION_UNAVAILABLE' : 'ACUSE_TRANSPORT_UNAVAILABLE'
+      for (const lane of lanes) void this.#again(lane, reasonOf(error), code)
     }
     this.#ask()
   }
@@ -149,19 +152,25 @@ export class Publisher {
       return next(lane)
     }
     if (tooLarge.has(answer)) return this.#split(lane)
-    if (isRefusal(answer)) return this.#fail(lane, `${answer}; grant Write on the topic to the client's user`)
+    if (isRefusal(answer)) {
+      return this.#fail(
+        lane,
+        `${answer}; grant Write on topic ${lane.topic.name} to the client's user`,
+        'ACUSE_DESTINATION_UNAVAILABLE',
+      )
+    }
     if (producerLost.has(answer)) this.#options.producer.renew()
     if (answer === 'UNKNOWN_TOPIC_OR_PARTITION' && lane.attempts >= mostAttempts - 1) {
       this.#options.topics.forget(lane.topic)
     }
-    void this.#again(lane, answer)
+    void this.#again(lane, answer, 'ACUSE_DESTINATION_UNAVAILABLE')
   }
 
   /** The topic takes less than it did: one message alone is too large, of several each has to be tried. */
   #split(lane: Lane): void {
     const [first, ...rest] = lane.sending
     if (first === undefined) return
-    if (rest.length === 0) first.settle(overLimit(first.message, first.bytes, lane.topic))
+    if (rest.length === 0) void this.#refuse(first, lane.topic)
     const half = rest.length === 0 ? 0 : Math.ceil(lane.sending.length / 2)
     lane.queue.unshift(...lane.sending.slice(Math.max(1, half)))
     lane.sending = lane.sending.slice(0, half)
@@ -169,11 +178,16 @@ export class Publisher {
     lane.attempts = 0
   }
 
-  async #again(lane: Lane, reason: string): Promise<void> {
+  async #refuse({ message, bytes, settle }: Pending, topic: Topic): Promise<void> {
+    await this.#options.topics.rereadLimit(topic).catch(() => undefined)
+    settle(overLimit(message, bytes, topic))
+  }
+
+  async #again(lane: Lane, reason: string, code: ErrorCode): Promise<void> {
     const { clock, topics } = this.#options
     lane.attempts++
     const isOver = lane.sending.every(({ signal }) => signal.aborted)
-    if (lane.attempts >= mostAttempts || isOver) return this.#fail(lane, reason)
+    if (lane.attempts >= mostAttempts || isOver) return this.#fail(lane, reason, code)
     await pause(clock, firstPauseMs * 2 ** (lane.attempts - 1), this.#closing.signal)
     await topics.refresh(lane.topic).catch(() => undefined)
     lane.busy = false
@@ -181,15 +195,19 @@ export class Publisher {
   }
 
   /** Nobody knows whether it is stored. A new producer does not mistake what comes next for it. */
-  #fail(lane: Lane, reason: string): void {
+  #fail(lane: Lane, reason: string, code: ErrorCode): void {
     if (lane.sending.length > 0) this.#options.producer.renew()
     const left = this.#closing.signal.aborted ? [...lane.sending, ...lane.queue.splice(0)] : lane.sending
     for (const { message, settle } of left) {
-      settle(failed('ACUSE_TRANSPORT_UNAVAILABLE', message, `Kafka has not confirmed it (${reason}); it is sent again`))
+      settle(failed(code, message, `Kafka has not confirmed it (${reason}); it is sent again`))
     }
     next(lane)
     this.#ask()
   }
+}
+
+class NoLeader extends Error {
+  override readonly name = 'NoLeader'
 }
 
 function next(lane: Lane): void {

@@ -15,7 +15,7 @@ export interface Topic {
   readonly id: string
   readonly partitions: number
   /** The most bytes of a batch that the brokers take. */
-  readonly mostBytes: number
+  mostBytes: number
   /** Which broker leads each partition, as last seen. */
   leaders: readonly number[]
 }
@@ -31,6 +31,7 @@ export interface TopicsOptions extends WantedSettings {
 export class Topics {
   readonly #options: TopicsOptions
   readonly #topics = new Map<string, Promise<Topic>>()
+  readonly #rereading = new Map<Topic, Promise<void>>()
 
   constructor(options: TopicsOptions) {
     this.#options = options
@@ -58,6 +59,19 @@ export class Topics {
     if (found.topicId !== topic.id) return false
     topic.leaders = leadersOf(found)
     return true
+  }
+
+  /** Asks anew how much the brokers take, once for all that wait for it. */
+  rereadLimit(topic: Topic): Promise<void> {
+    const known = this.#rereading.get(topic)
+    if (known !== undefined) return known
+    const reading = topicSettings(this.#options.cluster, topic.name)
+      .then((settings) => {
+        topic.mostBytes = mostBytesOf(settings)
+      })
+      .finally(() => this.#rereading.delete(topic))
+    this.#rereading.set(topic, reading)
+    return reading
   }
 
   /** It was deleted: whoever needs it next makes it anew. */
@@ -125,7 +139,7 @@ export class Topics {
       )
     }
     throw new AcuseError(
-      'ACUSE_TRANSPORT_UNAVAILABLE',
+      'ACUSE_DESTINATION_UNAVAILABLE',
       `stream ${name}: its topic cannot be made: ${error} (${answer?.errorMessage ?? ''}). Grant CreateTopics, or make it with the settings of the guide; it is tried again.`,
     )
   }

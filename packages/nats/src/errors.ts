@@ -1,5 +1,6 @@
 import { AcuseError, type ErrorCode, messageOf } from '@acuse/core'
 import { JetStreamApiError } from '@nats-io/jetstream'
+import { PermissionViolationError } from '@nats-io/transport-node'
 
 /** Codes of JetStream's API that ask for an answer of their own. */
 export const apiCodes = {
@@ -16,6 +17,12 @@ export const apiCodes = {
 
 export function apiCodeOf(error: unknown): number | undefined {
   return error instanceof JetStreamApiError ? error.code : undefined
+}
+
+/** Whether the user may not publish on the subject, or not ask for the stream to be made. */
+export function isForbidden(error: unknown): boolean {
+  if (error instanceof PermissionViolationError) return true
+  return error instanceof Error && error.cause !== undefined && isForbidden(error.cause)
 }
 
 /** What the server or the client said, as an error that says to what it happened. */

@@ -11,7 +11,7 @@ import { PubHeaders } from '@nats-io/jetstream'
 import { RequestError } from '@nats-io/transport-node'
 import { store } from './api.ts'
 import type { Connection } from './connection.ts'
-import { apiCodeOf, apiCodes } from './errors.ts'
+import { apiCodeOf, apiCodes, isForbidden } from './errors.ts'
 import { streamNameOf, subjectOf } from './topology.ts'
 import { headersOf, partitionOf, payloadBytes } from './wire.ts'
 
@@ -87,10 +87,12 @@ export class Publisher {
       // It is made again before the next one; whoever reads it says that it was gone.
       this.#ensured.delete(`${message.stream} ${message.partitions}`)
       const text = `nobody took it: the stream ${streamNameOf(message.stream)} is gone, or JetStream is off`
-      return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, text, error)
+      return failed('ACUSE_DESTINATION_UNAVAILABLE', message, text, error)
     }
-    const text = apiCodeOf(error) === undefined ? '' : `${streamNameOf(message.stream)} refused it: `
-    return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, `${text}${messageOf(error)}; it is sent again`, error)
+    const isOfStream = apiCodeOf(error) !== undefined || isForbidden(error)
+    const code = isOfStream ? 'ACUSE_DESTINATION_UNAVAILABLE' : 'ACUSE_TRANSPORT_UNAVAILABLE'
+    const text = isOfStream ? `${streamNameOf(message.stream)} does not take it: ` : ''
+    return failed(code, message, `${text}${messageOf(error)}; it is sent again`, error)
   }
 }
 

@@ -21,6 +21,12 @@ function codeOf(error: unknown): number | undefined {
   return typeof error.code === 'number' ? error.code : undefined
 }
 
+/** What the server refuses for this one exchange, while others go on. */
+export function isOfDestination(error: unknown): boolean {
+  const code = codeOf(error instanceof AcuseError ? error.cause : error)
+  return code === accessRefused || code === notFound
+}
+
 /** What the server said about declaring or consuming, as an error that says what to do. */
 export function asAcuseError(error: unknown, what: string): AcuseError {
   if (error instanceof AcuseError) return error

@@ -16,7 +16,7 @@ export interface KeptChannelOptions<C extends Channel> {
   /** Makes a new channel ready: declares and consumes. */
   readonly prepare: (channel: C) => Promise<void>
   /** It is gone, and with it all that came over it. Resolves when another one may be opened. */
-  readonly onLost: () => Promise<void> | void
+  readonly onLost: (reason: AcuseError) => Promise<void> | void
 }
 
 interface Opened {
@@ -29,6 +29,7 @@ export class KeptChannel<C extends Channel> {
   readonly #options: KeptChannelOptions<C>
   readonly #stopping = new AbortController()
   #current: C | undefined
+  #failure: AcuseError | undefined
   #failures = 0
 
   constructor(options: KeptChannelOptions<C>) {
@@ -38,6 +39,11 @@ export class KeptChannel<C extends Channel> {
   /** The channel while it is ready. */
   get current(): C | undefined {
     return this.#current
+  }
+
+  /** Why it is not ready, or was not the last time. */
+  get failure(): AcuseError | undefined {
+    return this.#failure
   }
 
   /** Opens it for the first time; from then on it comes back by itself. Rejects when it cannot be opened, and stays closed. */
@@ -69,7 +75,7 @@ export class KeptChannel<C extends Channel> {
   }
 
   async #keep(first: Opened): Promise<void> {
-    const { what, clock, onError, onLost } = this.#options
+    const { clock, onLost } = this.#options
     let opened: Opened | undefined = first
     while (!this.#stopping.signal.aborted) {
       try {
@@ -78,18 +84,25 @@ export class KeptChannel<C extends Channel> {
           this.#current = undefined
           opened = undefined
           if (this.#stopping.signal.aborted) return
-          onError(asAcuseError(reason ?? new Error('the channel was closed'), what))
-          await onLost()
+          const lost = this.#tell(reason ?? new Error('the channel was closed'))
+          await onLost(lost)
         }
         opened = await this.#open()
         this.#failures = 0
       } catch (error) {
         if (this.#stopping.signal.aborted) return
-        onError(asAcuseError(error, what))
+        this.#tell(error)
         const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(this.#failures++, 10), longestPauseMs)
         await pause(clock, pauseMs, this.#stopping.signal)
       }
     }
+  }
+
+  #tell(error: unknown): AcuseError {
+    const { what, onError } = this.#options
+    this.#failure = asAcuseError(error, what)
+    onError(this.#failure)
+    return this.#failure
   }
 }
 

@@ -9,6 +9,7 @@ import {
 } from '@acuse/core'
 import type { ConfirmChannel } from 'amqplib'
 import type { Connection } from './connection.ts'
+import { isOfDestination } from './errors.ts'
 import { KeptChannel } from './kept-channel.ts'
 import { declareStream, declareTripwire } from './topology.ts'
 import { propertiesOf } from './wire.ts'
@@ -21,6 +22,8 @@ export interface PublisherOptions {
 
 /** The server refuses what is too large by closing the channel, and with it what is not confirmed yet: large messages go over one of their own. */
 const largeBytes = 128 * 1024
+/** For so long the server is not asked again, at the cost of a channel each time. Somebody may have raised its limit. */
+const limitHoldsMs = 1_000
 
 /** Publishes confirmed and mandatory, with channels for each stream: what closes one stream's channel leaves the others alone. */
 export class Publisher {
@@ -39,6 +42,7 @@ export class Publisher {
       const stream = await this.#streamOf(message)
       return await stream.send(message)
     } catch (error) {
+      if (isOfDestination(error)) return failed('ACUSE_DESTINATION_UNAVAILABLE', message, messageOf(error), error)
       if (error instanceof AcuseError) return { state: 'failed', error }
       return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, messageOf(error), error)
     }
@@ -91,7 +95,7 @@ class StreamPublisher {
   readonly #channel: KeptChannel<ConfirmChannel>
   readonly #pending = new Map<string, Pending>()
   /** Learnt from the server, which says it only by closing the channel. */
-  #mostBytes = Infinity
+  #limit = { mostBytes: Infinity, untilMs: 0 }
   #hasTripwire = false
 
   constructor(stream: string, partitions: number, options: PublisherOptions) {
@@ -108,7 +112,7 @@ class StreamPublisher {
         channel.on('error', (error) => this.#learnFrom(error))
         await declareStream(channel, { name: stream, partitions })
       },
-      onLost: () => this.#onLost(),
+      onLost: (reason) => this.#onLost(reason),
     })
   }
 
@@ -121,11 +125,10 @@ class StreamPublisher {
   }
 
   async send(message: WireMessage): Promise<PublishResult> {
-    if (message.body.byteLength > this.#mostBytes) return this.#tooLarge(message)
+    if (this.#isTooLarge(message) && this.#options.clock.now() < this.#limit.untilMs) return this.#tooLarge(message)
     await this.#options.connection.unblocked()
     const channel = this.#channel.current
-    if (channel === undefined)
-      return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, 'its channel is being opened again')
+    if (channel === undefined) return this.#unsent(message, 'its channel is being opened again', this.#channel.failure)
     const { result, returned } = await this.#publish(channel, message)
     if (!returned || this.#hasTripwire || result.state === 'failed') return result
     // Nobody is there to take it. Where a group's queues were deleted and the tripwire with them, that is not the whole truth.
@@ -157,11 +160,20 @@ class StreamPublisher {
 
   #refused(message: WireMessage, error: unknown): PublishResult {
     const text = `RabbitMQ refused it (${messageOf(error)}): a queue of one of the groups is full, or missing`
-    return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, text, error)
+    return failed('ACUSE_DESTINATION_UNAVAILABLE', message, text, error)
+  }
+
+  #unsent(message: WireMessage, why: string, reason: AcuseError | undefined): PublishResult {
+    if (!isOfDestination(reason)) return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, why, reason)
+    return failed('ACUSE_DESTINATION_UNAVAILABLE', message, messageOf(reason).replace(/\.$/, ''), reason)
+  }
+
+  #isTooLarge({ body }: WireMessage): boolean {
+    return body.byteLength > this.#limit.mostBytes
   }
 
   #tooLarge(message: WireMessage): PublishResult {
-    const text = `it has ${message.body.byteLength} bytes, and the server takes ${this.#mostBytes} (max_message_size)`
+    const text = `it has ${message.body.byteLength} bytes, and the server takes ${this.#limit.mostBytes} (max_message_size)`
     return failed('ACUSE_MESSAGE_TOO_LARGE', message, text)
   }
 
@@ -172,14 +184,14 @@ class StreamPublisher {
 
   #learnFrom(error: Error): void {
     const limit = /message size \d+ is larger than configured max size (\d+)/.exec(error.message)?.[1]
-    if (limit !== undefined) this.#mostBytes = Number(limit)
+    if (limit === undefined) return
+    this.#limit = { mostBytes: Number(limit), untilMs: this.#options.clock.now() + limitHoldsMs }
   }
 
-  #onLost(): void {
+  #onLost(reason: AcuseError): void {
     this.#hasTripwire = false
     for (const { message, settle } of [...this.#pending.values()]) {
-      const isTooLarge = message.body.byteLength > this.#mostBytes
-      settle(isTooLarge ? this.#tooLarge(message) : failed('ACUSE_TRANSPORT_UNAVAILABLE', message, lost))
+      settle(this.#isTooLarge(message) ? this.#tooLarge(message) : this.#unsent(message, lost, reason))
     }
   }
 }

@@ -38,7 +38,7 @@ describe.each(['3.10', '4.0'] as const)('RabbitMQ %s', (release) => {
     const message = wire('a1', { stream, key: 'a' })
     const [refused] = await opened.transport.publish([message], timeout())
     expect(refused?.state === 'failed' && [refused.error.code, refused.error.retryable]).toEqual([
-      'ACUSE_TRANSPORT_UNAVAILABLE',
+      'ACUSE_DESTINATION_UNAVAILABLE',
       true,
     ])
     expect(refused?.state === 'failed' && refused.error.message).toContain('missing')

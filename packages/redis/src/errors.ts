@@ -5,10 +5,10 @@ const answers: Readonly<Record<string, readonly [code: ErrorCode, remedy: string
   OOM: ['ACUSE_TRANSPORT_UNAVAILABLE', 'Its memory is full (maxmemory): give it more, or shorten retentionMs'],
   MISCONF: ['ACUSE_TRANSPORT_UNAVAILABLE', 'It cannot write to its disk; its log says why'],
   READONLY: ['ACUSE_READ_ONLY', 'It is a replica: connect to the primary'],
-  NOPERM: ['ACUSE_TRANSPORT_UNAVAILABLE', 'Grant it to the user with ACL SETUSER'],
+  NOPERM: ['ACUSE_DESTINATION_UNAVAILABLE', 'Grant it to the user with ACL SETUSER'],
   NOAUTH: ['ACUSE_TRANSPORT_UNAVAILABLE', 'Give the user and password in the address'],
   WRONGPASS: ['ACUSE_TRANSPORT_UNAVAILABLE', 'The user or the password in the address is wrong'],
-  WRONGTYPE: ['ACUSE_TRANSPORT_UNAVAILABLE', 'Another program uses a key of the same name: choose another prefix'],
+  WRONGTYPE: ['ACUSE_DESTINATION_UNAVAILABLE', 'Another program uses a key of the same name: choose another prefix'],
 }
 
 /** What the server or the connection said, as an error that says what to do. */

@@ -10,7 +10,7 @@ import {
 import type { Connection } from './connection.ts'
 import { asAcuseError } from './errors.ts'
 import { StreamKeys } from './keys.ts'
-import { isOnDisk } from './settings.ts'
+import { isOnDisk, readMostBytes } from './settings.ts'
 import { declareStream } from './topology.ts'
 import { entryOf } from './wire.ts'
 
@@ -20,7 +20,10 @@ export interface PublisherOptions {
   /** Whether a message counts only once WAITAOF says that it is on disk. */
   readonly waitAof: boolean
   readonly syncWithinMs: number
-  readonly mostBytes: number
+  /** Of the transport, whatever the server takes. */
+  readonly maxMessageBytes: number
+  /** What the server took when it was opened (`proto-max-bulk-len`). */
+  readonly serverMostBytes: number
   /** A stream was declared for the first time in this process. */
   readonly onStream: (stream: SourceStream) => void
 }
@@ -29,20 +32,20 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #declared = new Map<string, Promise<void>>()
+  #serverMostBytes: number
   #syncing: Promise<boolean> | undefined
 
   constructor(options: PublisherOptions) {
     this.#options = options
+    this.#serverMostBytes = options.serverMostBytes
   }
 
   async send(message: WireMessage): Promise<PublishResult> {
-    const { connection, mostBytes } = this.#options
-    const bytes = message.body.byteLength
-    if (bytes > mostBytes) {
-      return failed('ACUSE_MESSAGE_TOO_LARGE', message, `it has ${bytes} bytes, and at most ${mostBytes} are taken`)
-    }
+    const { connection } = this.#options
     if (!connection.connected) return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, 'there is no connection to Redis')
     try {
+      const refused = await this.#overLimit(message)
+      if (refused !== undefined) return refused
       const partitions = await this.#partitionsOf(message)
       await connection.redis.xadd(this.#keyOf(message, partitions), '*', ...entryOf(message))
       if (this.#options.waitAof && !(await this.#synced())) {
@@ -52,6 +55,17 @@ export class Publisher {
     } catch (error) {
       return { state: 'failed', error: asAcuseError(error, `message ${message.type} ${message.id}`) }
     }
+  }
+
+  async #overLimit({ type, id, body: { byteLength: bytes } }: WireMessage): Promise<PublishResult | undefined> {
+    const { connection, maxMessageBytes } = this.#options
+    // Somebody may have raised it since.
+    if (bytes > this.#serverMostBytes) this.#serverMostBytes = await readMostBytes(connection.redis)
+    const mostBytes = Math.min(maxMessageBytes, this.#serverMostBytes)
+    if (bytes <= mostBytes) return undefined
+    const setting = mostBytes === maxMessageBytes ? 'maxMessageBytes of the transport' : 'proto-max-bulk-len'
+    const text = `message ${type} ${id}: it has ${bytes} bytes, and at most ${mostBytes} are taken (${setting}).`
+    return { state: 'failed', error: new AcuseError('ACUSE_MESSAGE_TOO_LARGE', text) }
   }
 
   async #partitionsOf({ type, id, stream, partitions }: WireMessage): Promise<number> {

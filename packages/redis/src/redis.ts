@@ -137,9 +137,9 @@ class RedisTransport implements Transport {
     this.#opened = opened
     this.#runId = facts.runId
     this.#keeper = new Keeper({ connection: consuming, prefix, retentionMs, everyMs, clock, onError })
-    const mostBytes = Math.min(maxMessageBytes, facts.mostBytes)
     const publisher = new Publisher({
-      ...{ connection: publishing, prefix, waitAof: facts.waitAof, mostBytes },
+      ...{ connection: publishing, prefix, waitAof: facts.waitAof },
+      ...{ maxMessageBytes, serverMostBytes: facts.mostBytes },
       syncWithinMs: heartbeatMs / 2,
       onStream: (stream) => this.#keeper.know(stream),
     })

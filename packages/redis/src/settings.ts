@@ -60,8 +60,17 @@ export async function auditServer(redis: Redis, host: string, allowed: readonly 
   return {
     runId: info.get('run_id') ?? '',
     waitAof: canWait && !isAlways && settings?.get('appendonly') === 'yes' && !allowed.includes('appendfsync'),
-    mostBytes: Number(settings?.get('proto-max-bulk-len') ?? defaultMostBytes),
+    mostBytes: mostBytesOf(settings),
   }
+}
+
+/** The largest value that the server takes now: somebody may have raised it. */
+export async function readMostBytes(redis: Redis): Promise<number> {
+  return mostBytesOf(await settingsOf(redis))
+}
+
+function mostBytesOf(settings: ReadonlyMap<string, string> | undefined): number {
+  return Number(settings?.get('proto-max-bulk-len') ?? defaultMostBytes)
 }
 
 /** Which run of the server this is: another one after each start. */

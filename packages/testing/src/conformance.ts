@@ -1,5 +1,7 @@
 import { describe, it } from 'vitest'
 import { type Case, runCase } from './conformance/case.ts'
+import { relayCases } from './conformance/relay-cases.ts'
+import { type RelayHarness, type RelaySuiteOptions, RelayWorld } from './conformance/relay-world.ts'
 import { storeCases } from './conformance/store-cases.ts'
 import { type StoreHarness, type StoreSuiteOptions, StoreWorld } from './conformance/store-world.ts'
 import { transportCases } from './conformance/transport-cases.ts'
@@ -7,6 +9,7 @@ import { type TransportHarness, type TransportSuiteOptions, TransportWorld } fro
 
 export { Collector } from './conformance/collector.ts'
 export { partitions, series, uniqueName, wire } from './conformance/messages.ts'
+export type { Break, BrokenPlace, Limit, RelayHarness, RelaySuiteOptions } from './conformance/relay-world.ts'
 export type { StoreHarness, StoreSuiteOptions } from './conformance/store-world.ts'
 export type { TransportHarness, TransportSuiteOptions } from './conformance/transport-world.ts'
 
@@ -35,6 +38,14 @@ export function testTransport(
   options: TransportSuiteOptions = {},
 ): void {
   register(`transport ${name}`, transportCases, async () => new TransportWorld(await factory(), options), options)
+}
+
+/**
+ * Registers one test for each promise of a relay on a broker of which something is wrong. `factory` is called for each of them; all may
+ * share a server. What the harness has no such thing as is printed as `unsupported promise: …` and skipped by that name.
+ */
+export function testRelay(name: string, factory: () => Promise<RelayHarness>, options: RelaySuiteOptions = {}): void {
+  register(`relay to ${name}`, relayCases, async () => new RelayWorld(await factory(), options), options)
 }
 
 function register<World extends { end(): Promise<void> }>(

@@ -4,7 +4,7 @@ import { letFaultsHappen, pauseUntil } from './controller.ts'
 import { drain, type Drained, type DrainLimits } from './drain.ts'
 import { crash } from './faults/crash.ts'
 import { type Fault, leastPerRun, type World } from './faults/fault.ts'
-import { PointBook } from './faults/point-book.ts'
+import { isInRuns, PointBook } from './faults/point-book.ts'
 import { countProxied, Fleet } from './fleet.ts'
 import { historiesOf, readTotals } from './history.ts'
 import { groups, type Plan } from './plan.ts'
@@ -87,7 +87,7 @@ class Run {
     this.#request = request
     this.#scene = scene
     this.#stop = stop
-    this.#points = new PointBook((point) => request.transport.passes(point))
+    this.#points = new PointBook((point) => request.transport.passes(point) && isInRuns(point))
     this.#faults = Object.fromEntries(request.faults.map(({ name }) => [name, 0]))
     this.#progress = new Progress(request.output, () => ({
       elapsedMs: performance.now() - this.#beganMs,

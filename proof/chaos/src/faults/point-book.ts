@@ -64,6 +64,19 @@ const atEnd: readonly CrashPoint[] = [
   'transport.afterStop',
 ]
 
+/** Passed only where a destination takes nothing for long, or when the relay's dead letters are replayed: no run does that. */
+const inNoRun: ReadonlySet<CrashPoint> = new Set<CrashPoint>([
+  'relay.beforePark',
+  'relay.afterPark',
+  'relay.beforeSettle',
+  'relay.afterSettle',
+])
+
+/** Whether a run can come there at all. */
+export function isInRuns(point: CrashPoint): boolean {
+  return !inNoRun.has(point)
+}
+
 /** Keeps count of the crash points at which a process has died. */
 export class PointBook {
   readonly #points: readonly CrashPoint[]

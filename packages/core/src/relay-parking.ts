@@ -1,0 +1,220 @@
+import type { Clock } from './clock.ts'
+import { point, tell } from './diagnostics.ts'
+import { AcuseError } from './errors.ts'
+import { deathOf, recordOf } from './failure.ts'
+import { Loop } from './loop.ts'
+import type { WireMessage } from './message.ts'
+import { lineOf, pauseAfter, type RelayStalls } from './relay-stalls.ts'
+import type { Claimed, ParkReason, Store, Verdict } from './store.ts'
+import type { PublishResult } from './transport.ts'
+import { brief } from './work.ts'
+
+/** The group name under which a relay reads its service's log, and parks. */
+export const relayGroup = '$relay'
+
+/** Of each key only the first is claimed, and their bodies are in memory together: at 1 MB each these are 50 MB. */
+const claimedAtOnce = 50
+/** Publishing settles within 30 s. */
+const claimLeaseMs = 60_000
+/** Counting goes through all that is parked. */
+const lookEveryMs = 1_000
+const mostConflicts = 10
+
+export interface RelayParkingOptions<Tx> {
+  readonly service: string
+  readonly store: Store<Tx>
+  readonly clock: Clock
+  /** How long at most until what others replayed is found, ms. */
+  readonly pollMs: number
+  readonly stalls: RelayStalls
+  readonly publish: (messages: readonly WireMessage[]) => Promise<readonly PublishResult[]>
+  readonly onError: (error: AcuseError) => void
+}
+
+/**
+ * What the relay has taken off the log without sending it: keys that stall for so long that others would wait with them, and replayed
+ * dead letters. It lies among the parked messages of the group `$relay`, and is sent from there, in order per key.
+ */
+export class RelayParking<Tx> {
+  readonly #options: RelayParkingOptions<Tx>
+  readonly #loop: Loop
+  /** What was there at the last look; false is certain, as only the owner of a partition parks its keys. */
+  #isInUse = true
+  #isLookDue = true
+  #lookedAtMs = 0
+
+  constructor(options: RelayParkingOptions<Tx>) {
+    this.#options = options
+    this.#loop = new Loop({
+      clock: options.clock,
+      round: () => this.#round(),
+      onError: (cause) => options.onError(this.#unavailable(cause)),
+    })
+  }
+
+  start(): void {
+    this.#loop.start()
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  wake(): void {
+    this.#loop.wake()
+  }
+
+  /** A partition came from another process, which may have parked keys of it. */
+  lookAgain(): void {
+    this.#isLookDue = true
+  }
+
+  counts(): Promise<Readonly<Partial<Record<ParkReason, number>>>> {
+    return this.#options.store.parked.counts(relayGroup)
+  }
+
+  /** Which of these are to be sent from here; the others are taken care of, and can be acked. */
+  async sift(messages: readonly WireMessage[]): Promise<ReadonlySet<WireMessage>> {
+    if (!(await this.#inUse())) return new Set(messages)
+    const verdicts = await this.#verdictsOf(messages)
+    await this.park(messages.filter((_, index) => verdicts[index] === 'blocked'))
+    // The same id with another body is sent: whoever consumes it says what it is.
+    return new Set(messages.filter((_, index) => verdicts[index] === 'new' || verdicts[index] === 'conflict'))
+  }
+
+  /** Parks messages at the end of their keys' lines, in one transaction. Keys are locked in one order everywhere, as their locks are held to the end. */
+  async park(messages: readonly WireMessage[], error?: AcuseError): Promise<void> {
+    if (messages.length === 0) return
+    const { store } = this.#options
+    const failed = error === undefined ? {} : { error: recordOf(error) }
+    this.#isInUse = true
+    this.#isLookDue = false
+    this.#lookedAtMs = this.#options.clock.now()
+    point('relay.beforePark')
+    await this.#write(async (tx) => {
+      for (const message of messages.toSorted(byLine)) {
+        const request = { message, reason: 'retry', ordered: message.key !== null, attempts: 0, dueInMs: 0 } as const
+        await store.parked.park(tx, relayGroup, { ...request, ...failed })
+      }
+    })
+    point('relay.afterPark')
+    this.#loop.wake()
+  }
+
+  async #inUse(): Promise<boolean> {
+    const { clock } = this.#options
+    const isOld = this.#isInUse && Math.abs(clock.now() - this.#lookedAtMs) >= lookEveryMs
+    if (!this.#isLookDue && !isOld) return this.#isInUse
+    // Before the answer is there a partition may come that it does not count for.
+    this.#isLookDue = false
+    try {
+      this.#isInUse = Object.keys(await this.counts()).length > 0
+    } catch (error) {
+      this.#isLookDue = true
+      throw error
+    }
+    this.#lookedAtMs = clock.now()
+    return this.#isInUse
+  }
+
+  /** As the inbox would answer: nothing of it stays. */
+  async #verdictsOf(messages: readonly WireMessage[]): Promise<readonly Verdict[]> {
+    const { store } = this.#options
+    const items = messages.map((message) => ({ message, ordered: message.key !== null }))
+    let verdicts: readonly Verdict[] = []
+    const asked = new Asked()
+    await this.#write(async (tx) => {
+      verdicts = await store.inbox.accept(tx, relayGroup, items)
+      throw asked
+    }).catch((error: unknown) => {
+      if (error !== asked) throw error
+    })
+    return verdicts
+  }
+
+  async #round(): Promise<number> {
+    const { store, pollMs } = this.#options
+    let waitMs = pollMs
+    for (const crashed of [false, true]) {
+      point('parked.beforeClaim')
+      const request = { limit: claimedAtOnce, leaseMs: claimLeaseMs, crashed }
+      const { claimed, nextDueInMs } = await store.parked.claim(relayGroup, request)
+      if (claimed.length > 0) {
+        point('parked.afterClaim')
+        await this.#send(claimed)
+        return 0
+      }
+      waitMs = Math.min(waitMs, nextDueInMs ?? pollMs)
+    }
+    return Math.max(1, waitMs)
+  }
+
+  async #send(claimed: readonly Claimed[]): Promise<void> {
+    const claims = claimed.toSorted((one, other) => byLine(one.message, other.message))
+    const results = await this.#options.publish(claims.map(({ message }) => message))
+    point('relay.beforeSettle')
+    await this.#write(async (tx) => {
+      for (const [index, claim] of claims.entries()) await this.#settle(tx, claim, results[index])
+    })
+    point('relay.afterSettle')
+    for (const [index, claim] of claims.entries()) this.#tell(claim, results[index])
+  }
+
+  /** A claim that is another's by now changes nothing: it was sent, and is sent once more. */
+  async #settle(tx: Tx, claim: Claimed, result: PublishResult | undefined): Promise<void> {
+    const { parked } = this.#options.store
+    const attempts = claim.attempts + 1
+    if (result?.state === 'delivered') {
+      await parked.complete(tx, relayGroup, claim)
+    } else if (result !== undefined && !result.error.retryable) {
+      const death = deathOf(claim.message, 'relay', result.error, attempts)
+      await parked.bury(tx, relayGroup, claim, death, false)
+    } else {
+      const reason = claim.reason === 'replay' ? 'replay' : 'retry'
+      const failed = result === undefined ? {} : { error: recordOf(result.error) }
+      await parked.reschedule(tx, relayGroup, claim, { reason, dueInMs: pauseAfter(attempts), attempts, ...failed })
+    }
+  }
+
+  #tell({ message, attempts }: Claimed, result: PublishResult | undefined): void {
+    const { service, stalls, onError } = this.#options
+    const { id, type, stream, key } = message
+    const error = result?.state === 'failed' ? result.error : null
+    tell('relayed', { service, id, type, stream, key, delivered: result?.state === 'delivered', error })
+    if (error?.retryable === true) {
+      if (stalls.note(message, error)) onError(error)
+      return
+    }
+    stalls.clear(message)
+    if (error === null) return
+    tell('dead', { service, group: relayGroup, id, type, stream, key, reason: 'relay', attempts: attempts + 1, error })
+  }
+
+  /** Repeats what only conflicts with others: a replay locks keys too. */
+  async #write(work: (tx: Tx) => Promise<void>): Promise<void> {
+    const { store } = this.#options
+    for (let conflicts = 0; ;) {
+      try {
+        return await store.transaction((tx) => work(tx), brief)
+      } catch (error) {
+        if (error instanceof Asked || store.classify(error) !== 'conflict' || ++conflicts >= mostConflicts) throw error
+      }
+    }
+  }
+
+  #unavailable(cause: unknown): AcuseError {
+    if (cause instanceof AcuseError) return cause
+    const text = `relay: store ${this.#options.store.name} does not answer; it is tried again.`
+    return new AcuseError('ACUSE_STORE_UNAVAILABLE', text, { cause })
+  }
+}
+
+/** Rolls back what only asked. */
+class Asked extends Error {
+  override readonly name = 'Asked'
+}
+
+function byLine(one: WireMessage, other: WireMessage): number {
+  const [first, second] = [lineOf(one), lineOf(other)]
+  return first < second ? -1 : first > second ? 1 : 0
+}

@@ -1,0 +1,69 @@
+import type { Clock } from './clock.ts'
+import type { AcuseError } from './errors.ts'
+import type { WireMessage } from './message.ts'
+
+const firstPauseMs = 50
+const longestPauseMs = 5_000
+/** Whoever looks at more has no use for it; a broker that is away stalls every key there is. */
+const mostStalls = 1_000
+
+/** A key of which a message is not confirmed, so that its later ones wait. */
+export interface StalledKey {
+  readonly stream: string
+  /** Null for a message without a key, which nothing waits for. */
+  readonly key: string | null
+  /** When its first attempt failed, by this process's clock. */
+  readonly since: Date
+  /** Attempts of this process. */
+  readonly attempts: number
+  /** Why the last one failed; what to do stands in it. */
+  readonly error: AcuseError
+}
+
+/** The keys that a relay cannot send at the moment, and why. */
+export class RelayStalls {
+  readonly #clock: Clock
+  readonly #byLine = new Map<string, StalledKey>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** The first stalled first. */
+  get list(): readonly StalledKey[] {
+    return [...this.#byLine.values()]
+  }
+
+  /** Notes a failed attempt. Gives whether it is news: the key has stalled just now, or for another reason than before. */
+  note(message: WireMessage, error: AcuseError): boolean {
+    const line = lineOf(message)
+    const known = this.#byLine.get(line)
+    if (known === undefined && this.#byLine.size >= mostStalls) return true
+    const { stream, key } = message
+    const since = known?.since ?? new Date(this.#clock.now())
+    this.#byLine.set(line, { stream, key, since, attempts: (known?.attempts ?? 0) + 1, error })
+    return known?.error.code !== error.code
+  }
+
+  clear(message: WireMessage): void {
+    if (this.#byLine.size > 0) this.#byLine.delete(lineOf(message))
+  }
+
+  /** When to try again what has just failed: 50 ms after the first attempt, at most 5 s. */
+  pauseMs(messages: readonly WireMessage[]): number {
+    const attempts = messages.map((message) => this.#byLine.get(lineOf(message))?.attempts ?? mostAttempts)
+    return pauseAfter(Math.min(...attempts))
+  }
+}
+
+const mostAttempts = 1 + Math.ceil(Math.log2(longestPauseMs / firstPauseMs))
+
+/** How long to wait after so many failed attempts. */
+export function pauseAfter(attempts: number): number {
+  return Math.min(firstPauseMs * 2 ** Math.min(Math.max(attempts, 1) - 1, mostAttempts), longestPauseMs)
+}
+
+/** What is sent in order: a key, or one message without a key. */
+export function lineOf({ stream, key, id }: WireMessage): string {
+  return key === null ? `${stream}\u0000\u0000${id}` : `${stream}\u0000${key}`
+}

@@ -1,0 +1,129 @@
+import { AcuseError, type ErrorCode, type WireMessage } from '@acuse/core'
+import { createMemoryDatabase, createVirtualClock, memoryTransport } from '@acuse/testing'
+import { expect, it, onTestFinished } from 'vitest'
+import { effect, Placed, type Setting, setting } from './setting.ts'
+
+const ofKey =
+  (...keys: string[]) =>
+  ({ key }: WireMessage): boolean =>
+    keys.includes(key ?? '')
+
+/** A service whose relay sends to a broker that can be broken, and whose group notes what arrives. */
+async function shop(): Promise<
+  Setting & { readonly breakFor: Break; readonly anotherProcess: () => Promise<Setting> }
+> {
+  const clock = createVirtualClock()
+  const database = createMemoryDatabase(clock)
+  const transport = memoryTransport(clock)
+  const open = (): Promise<Setting> =>
+    setting(
+      (bus) => void bus.group().on(Placed, (message, { tx }) => effect(tx, `${message.data.orderId}${message.data.n}`)),
+      { transport, database, on: clock, pollMs: 1_000 },
+    )
+  return {
+    ...(await open()),
+    breakFor: (which, code) => transport.failPublish(which, new AcuseError(code, `it is ${code}`)),
+    anotherProcess: open,
+  }
+}
+
+type Break = (which: (message: WireMessage) => boolean, code: ErrorCode) => () => void
+
+it('a key that stalls is told with its reason and since when, once, and no longer when it goes on', async () => {
+  const { bus, clock, told, effects, breakFor } = await shop()
+  expect(await bus.state()).toMatchObject({ relay: { unconfirmed: 0, stalled: [], parked: {} } })
+  const mend = breakFor(ofKey('a'), 'ACUSE_DESTINATION_UNAVAILABLE')
+  const since = new Date(clock.now())
+  for (const n of [1, 2]) for (const orderId of ['a', 'b']) await bus.publishNow(Placed({ orderId, n }))
+  await clock.advance({ seconds: 10 })
+  const { relay } = await bus.state()
+  expect(relay).toMatchObject({ unconfirmed: 2, parked: {} })
+  expect(relay?.stalled).toMatchObject([
+    { stream: 'orders', key: 'a', error: { code: 'ACUSE_DESTINATION_UNAVAILABLE' } },
+  ])
+  expect(relay?.stalled[0]?.since.getTime()).toBeLessThan(since.getTime() + 2_000)
+  expect(relay?.stalled[0]?.attempts).toBeGreaterThan(5)
+  expect(told('error')).toHaveLength(1)
+  expect(effects()).toEqual(['b1', 'b2'])
+  mend()
+  await clock.advance({ seconds: 10 })
+  expect(effects()).toEqual(['b1', 'b2', 'a1', 'a2'])
+  expect(await bus.state()).toMatchObject({ relay: { unconfirmed: 0, stalled: [], parked: {} } })
+})
+
+it('one full queue with more messages than the relay holds stops nobody else, and goes on in order when it is mended', async () => {
+  const { bus, clock, effects, breakFor } = await shop()
+  const mend = breakFor(ofKey('a', 'c'), 'ACUSE_DESTINATION_UNAVAILABLE')
+  const each = 1_300
+  await bus.transaction(async (_tx, publish) => {
+    for (let n = 0; n < each; n++) for (const orderId of ['a', 'c']) publish(Placed({ orderId, n }))
+  })
+  await clock.advance({ seconds: 10 })
+  for (const n of [1, 2, 3]) await bus.publishNow(Placed({ orderId: 'b', n }))
+  await clock.advance({ seconds: 10 })
+  expect(effects()).toEqual(['b1', 'b2', 'b3'])
+  const { relay } = await bus.state()
+  const parked = relay?.parked.retry ?? 0
+  expect(parked).toBeGreaterThanOrEqual(1_000)
+  expect(parked + (relay?.unconfirmed ?? 0)).toBe(2 * each)
+  mend()
+  await clock.advance({ minutes: 5 })
+  for (const orderId of ['a', 'c']) {
+    expect(effects().filter((one) => one.startsWith(orderId))).toEqual(
+      Array.from({ length: each }, (_, n) => `${orderId}${n}`),
+    )
+  }
+  expect(await bus.state()).toMatchObject({ relay: { unconfirmed: 0, stalled: [], parked: {} } })
+})
+
+it('while the whole broker is away nothing is taken out of the log', async () => {
+  const { bus, clock, effects, breakFor } = await shop()
+  const mend = breakFor(() => true, 'ACUSE_TRANSPORT_UNAVAILABLE')
+  await bus.transaction(async (_tx, publish) => {
+    for (let n = 0; n < 1_100; n++) publish(Placed({ orderId: `k${n % 50}`, n }))
+  })
+  await clock.advance({ seconds: 10 })
+  expect(await bus.state()).toMatchObject({ relay: { unconfirmed: 1_100, parked: {} } })
+  mend()
+  await clock.advance({ seconds: 10 })
+  expect(effects()).toHaveLength(1_100)
+})
+
+it('whoever relays next sends nothing past what was set aside before', async () => {
+  const { bus, clock, effects, breakFor, anotherProcess } = await shop()
+  const mend = breakFor(ofKey('a'), 'ACUSE_DESTINATION_UNAVAILABLE')
+  await bus.transaction(async (_tx, publish) => {
+    for (let n = 0; n < 1_100; n++) publish(Placed({ orderId: 'a', n }))
+  })
+  await clock.advance({ seconds: 10 })
+  expect((await bus.state()).relay?.parked.retry).toBeGreaterThanOrEqual(1_000)
+  const stopped = bus.stop({ deadlineMs: 1_000 })
+  await clock.advance({ seconds: 5 })
+  await stopped
+  mend()
+  const next = await anotherProcess()
+  await next.bus.publishNow(Placed({ orderId: 'a', n: 1_100 }))
+  await clock.advance({ minutes: 5 })
+  expect(effects()).toEqual(Array.from({ length: 1_101 }, (_, n) => `a${n}`))
+})
+
+it('a replayed dead letter of the relay is sent, and is dead once more where the transport still refuses it', async () => {
+  const { bus, clock, effects, breakFor } = await shop()
+  const mend = breakFor(({ body }) => Buffer.from(body).includes('"n":1'), 'ACUSE_MESSAGE_TOO_LARGE')
+  onTestFinished(mend)
+  for (const n of [0, 1, 2]) await bus.publishNow(Placed({ orderId: 'a', n }))
+  await clock.advance({ seconds: 5 })
+  expect(effects()).toEqual(['a0', 'a2'])
+  const dead = { group: '$relay', state: 'dead' } as const
+  expect(await bus.deadLetters.replay({ group: '$relay' })).toBe(1)
+  await clock.advance({ seconds: 5 })
+  expect(await bus.deadLetters.list(dead)).toMatchObject([
+    { reason: 'relay', error: { code: 'ACUSE_MESSAGE_TOO_LARGE' } },
+  ])
+  mend()
+  expect(await bus.deadLetters.replay(dead)).toBe(1)
+  await clock.advance({ seconds: 5 })
+  expect(effects()).toEqual(['a0', 'a2', 'a1'])
+  expect(await bus.deadLetters.list(dead)).toEqual([])
+  expect((await bus.state()).relay?.parked).toEqual({})
+})
