@@ -5,13 +5,17 @@ import type { Codec } from './codec.ts'
 import { type DeadLetters, deadLettersOf } from './dead-letters.ts'
 import { point, tell } from './diagnostics.ts'
 import { AcuseError, ConfigurationError, NotInTransactionError } from './errors.ts'
+import type { ForeignSource, ForeignTarget } from './foreign.ts'
+import { ForeignGroup } from './foreign-group.ts'
+import type { ForeignMapping } from './foreign-reading.ts'
+import { ForwardGroup, type ForwardOptions } from './forward-group.ts'
 import { type Group, GroupDeclaration } from './group.ts'
 import type { GroupState } from './group-runner.ts'
 import type { GroupOptions, HandlerPublish } from './handler.ts'
 import { appendAlone, appendPrepared, PublishScope } from './handler-call.ts'
 import { type History, historyOf } from './history.ts'
 import { newId } from './ids.ts'
-import type { OutgoingMessage, PublishOptions } from './message.ts'
+import type { AnyMessageType, OutgoingMessage, PublishOptions } from './message.ts'
 import { checkAtLeast, checkName } from './names.ts'
 import { type OutgoingSettings, prepare, type TraceSource } from './outgoing.ts'
 import type { RelayState } from './relay.ts'
@@ -217,6 +221,29 @@ export class Bus<Tx> implements AsyncDisposable {
     return this.#declare(
       new GroupDeclaration<Tx>(named ? nameOrOptions : this.service, named ? options : (nameOrOptions ?? {})),
     )
+  }
+
+  /**
+   * Declares a group that consumes a queue, topic or subject that Acuse did not declare, and never will. Its messages become those of
+   * the types it handles; what cannot be read becomes a dead letter with its bytes. Throws `ACUSE_CONFIGURATION`.
+   */
+  from(name: string, source: ForeignSource, mapping: ForeignMapping = {}, options: GroupOptions<Tx> = {}): Group<Tx> {
+    const { clock } = this.#outgoing
+    const makeId = (): string => this.#outgoing.newId(clock.now())
+    return this.#declare(new ForeignGroup<Tx>({ name, source, mapping, group: options, newId: makeId, clock }))
+  }
+
+  /**
+   * Publishes messages of these types also to an exchange, topic or subject that others read, as a group of its own: each confirmed, those
+   * of a key in order and one at a time, again until the target takes it.
+   */
+  forward(
+    name: string,
+    types: readonly AnyMessageType[],
+    target: ForeignTarget,
+    options: ForwardOptions<Tx> = {},
+  ): void {
+    this.#declare(new ForwardGroup<Tx>(name, types, target, options))
   }
 
   /** Runs a saga, in a group named `saga.<name>`. */

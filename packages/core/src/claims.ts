@@ -118,7 +118,7 @@ export async function runClaim<Tx>(
 
 async function settleClaim<Tx>(runtime: GroupRuntime<Tx>, claim: Claimed, lost: AbortSignal): Promise<void> {
   const { declaration } = runtime
-  const registration = declaration.registrations.get(claim.message.type)
+  const registration = declaration.registrationOf(claim.message)
   if (registration === undefined) {
     const error = new AcuseError(
       'ACUSE_UNKNOWN_TYPE',

@@ -2,13 +2,13 @@ import { asUnavailable, type ClaimKeeper, runClaim } from './claims.ts'
 import { point, tell } from './diagnostics.ts'
 import { applyDeliveries } from './effect.ts'
 import { judge, recordDelivery } from './failure.ts'
-import type { Registration } from './group.ts'
+import type { Pipe, Registration } from './group.ts'
 import { HandlerFailure } from './handler-call.ts'
 import { pause } from './clock.ts'
 import { Lanes, type Undone } from './lanes.ts'
 import type { WireMessage } from './message.ts'
 import type { Claimed, Verdict } from './store.ts'
-import type { Delivery, Sink, Subscription, Transport } from './transport.ts'
+import type { Delivery, Sink, Subscription } from './transport.ts'
 import { about, brief, type GroupRuntime, isOrdered, type Work } from './work.ts'
 
 const mostConflicts = 10
@@ -40,12 +40,12 @@ export class Consumer<Tx> implements Sink {
     })
   }
 
-  async start(transport: Transport): Promise<void> {
+  async start(pipe: Pipe): Promise<void> {
     const { name, registrations, settings } = this.#runtime.declaration
     const travelling = [...registrations.values()].filter(({ local }) => local !== true).map(({ type }) => type)
     const streams = new Map(travelling.map(({ stream }) => [stream.name, stream]))
     point('transport.beforeConsume')
-    this.#subscription = await transport.consume(
+    this.#subscription = await pipe.consume(
       {
         group: name,
         streams: [...streams.values()].map((one) => ({ name: one.name, partitions: one.partitions })),
@@ -88,7 +88,7 @@ export class Consumer<Tx> implements Sink {
     const work: Work<Tx>[] = []
     for (const delivery of deliveries) {
       const { message } = delivery
-      const registration = this.#runtime.declaration.registrations.get(message.type)
+      const registration = this.#runtime.declaration.registrationOf(message)
       // A transport that cannot filter by type brings what this group never asked for.
       if (registration === undefined) delivery.ack()
       else work.push(workOf(delivery, registration))

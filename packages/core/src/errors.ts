@@ -24,6 +24,8 @@ export const errorCodes = {
   ACUSE_TRANSPORT_UNAVAILABLE: { retryable: true },
   ACUSE_DESTINATION_UNAVAILABLE: { retryable: true },
   ACUSE_PUBLISH_TIMEOUT: { retryable: true },
+  ACUSE_UNROUTABLE: { retryable: true },
+  ACUSE_EXPIRED: { retryable: false },
   ACUSE_STREAM_MISMATCH: { retryable: false },
   ACUSE_UNSAFE_SETTING: { retryable: false },
   ACUSE_READ_ONLY: { retryable: true },

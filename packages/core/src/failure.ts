@@ -98,17 +98,7 @@ export async function recordDelivery<Tx>(
   const { store, declaration } = runtime
   const decision = decide(error, undecodable, { attempts: 0, failingForMs: null }, runtime)
   tell('failed', { ...about(message, runtime), attempts: decision.attempts, error })
-  if (decision.next === 'dead') {
-    const death = deathOf(message, decision.reason, error, decision.attempts)
-    point('consumer.beforeBury')
-    await store.transaction(
-      (tx) => store.deadLetters.bury(tx, declaration.name, message, death, { block: blocks(message, runtime) }),
-      brief,
-    )
-    point('consumer.afterBury')
-    tell('dead', { ...about(message, runtime), reason: decision.reason, attempts: decision.attempts, error })
-    return
-  }
+  if (decision.next === 'dead') return buryDelivery(message, decision.reason, error, decision.attempts, runtime)
   const { attempts, dueInMs } = decision
   point('consumer.beforePark')
   await store.transaction(
@@ -126,6 +116,25 @@ export async function recordDelivery<Tx>(
   point('consumer.afterPark')
   runtime.onParked()
   tell('retrying', { ...about(message, runtime), attempts, retryInMs: dueInMs })
+}
+
+/** Turns a delivered message into a dead letter, unless the group has taken it already. After this it may be acked. */
+export async function buryDelivery<Tx>(
+  message: WireMessage,
+  reason: DeathReason,
+  error: unknown,
+  attempts: number,
+  runtime: GroupRuntime<Tx>,
+): Promise<void> {
+  const { store, declaration } = runtime
+  const death = deathOf(message, reason, error, attempts)
+  point('consumer.beforeBury')
+  await store.transaction(
+    (tx) => store.deadLetters.bury(tx, declaration.name, message, death, { block: blocks(message, runtime) }),
+    brief,
+  )
+  point('consumer.afterBury')
+  tell('dead', { ...about(message, runtime), reason, attempts, error })
 }
 
 /** Writes down what becomes of a parked message whose attempt failed. false: the claim was lost meanwhile, and others decide. */

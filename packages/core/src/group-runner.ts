@@ -3,6 +3,7 @@ import { ClaimKeeper } from './claims.ts'
 import type { Clock } from './clock.ts'
 import type { Codec } from './codec.ts'
 import { Consumer } from './consumer.ts'
+import { DeadLetterIntake } from './dead-letter-intake.ts'
 import { tell } from './diagnostics.ts'
 import type { AcuseError } from './errors.ts'
 import type { GroupDeclaration } from './group.ts'
@@ -10,7 +11,7 @@ import type { OutgoingSettings } from './outgoing.ts'
 import { ParkedRunner } from './parked-runner.ts'
 import { Semaphore } from './semaphore.ts'
 import type { Due, ParkReason, Store } from './store.ts'
-import type { Transport } from './transport.ts'
+import type { Transport, TransportContext } from './transport.ts'
 import type { GroupRuntime } from './work.ts'
 
 export interface GroupRunnerOptions<Tx> {
@@ -38,6 +39,7 @@ export class GroupRunner<Tx> {
   readonly #keeper: ClaimKeeper<Tx>
   readonly #consumer: Consumer<Tx>
   readonly #parked: ParkedRunner<Tx>
+  readonly #deadLetters: DeadLetterIntake<Tx>
   readonly #deadline = new AbortController()
 
   constructor(options: GroupRunnerOptions<Tx>) {
@@ -55,6 +57,7 @@ export class GroupRunner<Tx> {
     this.#runtime = {
       ...options,
       service,
+      codec: declaration.codec ?? options.codec,
       breaker,
       places: new Semaphore(settings.concurrency),
       deadline: this.#deadline.signal,
@@ -63,10 +66,21 @@ export class GroupRunner<Tx> {
     this.#keeper = new ClaimKeeper(this.#runtime)
     this.#consumer = new Consumer(this.#runtime, this.#keeper)
     this.#parked = new ParkedRunner(this.#runtime, this.#keeper)
+    this.#deadLetters = new DeadLetterIntake(this.#runtime)
   }
 
-  async start(transport: Transport): Promise<void> {
-    await this.#consumer.start(transport)
+  /** Whether it waits for something beside the bus's transport. */
+  get isForeign(): boolean {
+    return this.#runtime.declaration.isForeign
+  }
+
+  /** Begins to consume; what was done in an earlier try stays. */
+  async start(transport: Transport, context: TransportContext): Promise<void> {
+    const { declaration } = this.#runtime
+    await declaration.open(context)
+    const { deadLetterPipe } = declaration
+    if (deadLetterPipe !== undefined) await this.#deadLetters.start(deadLetterPipe)
+    await this.#consumer.start(declaration.pipe(transport))
     this.#keeper.start()
     this.#parked.start()
   }
@@ -74,9 +88,14 @@ export class GroupRunner<Tx> {
   /** Drains: begins nothing more, lets handlers finish, aborts those still running at the deadline. */
   async stop(deadlineMs: number, reason: AcuseError): Promise<void> {
     const cancel = this.#runtime.clock.after(deadlineMs, () => this.#deadline.abort(reason))
-    await Promise.all([this.#consumer.stop(deadlineMs), this.#parked.stop()])
+    await Promise.all([this.#consumer.stop(deadlineMs), this.#deadLetters.stop(deadlineMs), this.#parked.stop()])
     await this.#keeper.stop()
     cancel()
+  }
+
+  /** Lets go of what `start` opened. */
+  close(): Promise<void> {
+    return this.#runtime.declaration.close()
   }
 
   async state(): Promise<GroupState> {

@@ -14,9 +14,10 @@ import type {
   TransactionContext,
 } from './handler.ts'
 import type { LaneKind } from './lanes.ts'
-import type { AnyMessageType, Message, MessageType } from './message.ts'
+import type { Codec } from './codec.ts'
+import type { AnyMessageType, Message, MessageType, WireMessage } from './message.ts'
 import { checkAtLeast, checkName } from './names.ts'
-import type { StartFrom } from './transport.ts'
+import type { StartFrom, Transport, TransportContext } from './transport.ts'
 
 /** How one message type is handled in a group. */
 export type Registration<Tx> = LaneKind & {
@@ -60,6 +61,9 @@ export interface GroupSettings<Tx> {
   readonly inTransaction: ((message: Message, context: TransactionContext<Tx>) => Promise<void> | void) | undefined
 }
 
+/** Where a group's messages come from. */
+export type Pipe = Pick<Transport, 'consume'>
+
 /** A group as it was declared: what the bus runs. */
 export class GroupDeclaration<Tx> implements Group<Tx> {
   readonly name: string
@@ -100,6 +104,36 @@ export class GroupDeclaration<Tx> implements Group<Tx> {
   /** Whether its handlers park messages of their own, as a saga does with its timeouts. */
   get parksItself(): boolean {
     return [...this.registrations.values()].some(({ local }) => local === true)
+  }
+
+  /** Reads its messages, where they are not in the bus's own envelope. */
+  get codec(): Codec | undefined {
+    return undefined
+  }
+
+  /** Whether the group can only begin once something beside the bus's transport was reached. */
+  get isForeign(): boolean {
+    return false
+  }
+
+  /** Where the broker puts what it takes out of the group's queue, where that becomes dead letters. */
+  get deadLetterPipe(): Pipe | undefined {
+    return undefined
+  }
+
+  /** Opens what the group needs beside the bus's transport. Called again when it rejects with a retryable error. */
+  async open(_context: TransportContext): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  /** Where its messages come from, once it is open. */
+  pipe(transport: Pipe): Pipe {
+    return transport
+  }
+
+  /** How a message is handled; undefined: it is not for this group. */
+  registrationOf({ type }: WireMessage): Registration<Tx> | undefined {
+    return this.registrations.get(type)
   }
 
   /** After this, declaring more is an error: the group runs. */

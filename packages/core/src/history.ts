@@ -165,7 +165,10 @@ function declared<Tx>(groups: ReadonlyMap<string, GroupDeclaration<Tx>>, name: s
 }
 
 /** A message without a handler would only become a dead letter. */
-function rangeOf<Tx>(request: HistoryRequest, { name, registrations }: GroupDeclaration<Tx>): HistoryRange {
+function rangeOf<Tx>(request: HistoryRequest, { name, registrations, isForeign }: GroupDeclaration<Tx>): HistoryRange {
+  if (isForeign) {
+    throw new ConfigurationError(`history: group ${name} reads a place of others; what was there is not in this log.`)
+  }
   const { stream, types, key, tenant, from, to } = request
   const handled = [...registrations.values()]
     .filter(({ type, local }) => local !== true && type.stream.name === stream)

@@ -28,6 +28,9 @@ export {
   NotInTransactionError,
   PublishAfterHandlerError,
 } from './errors.ts'
+export type * from './foreign.ts'
+export type { ForeignMapping } from './foreign-reading.ts'
+export type { ForwardOptions } from './forward-group.ts'
 export type { Group } from './group.ts'
 export type { GroupState } from './group-runner.ts'
 export {
@@ -75,6 +78,7 @@ export {
   type WireMessage,
 } from './message.ts'
 export { checkAtLeast, checkName } from './names.ts'
+export { nestEvents } from './nest-events.ts'
 export type { TraceSource } from './outgoing.ts'
 export { Ownership, type OwnershipHooks, type OwnershipOptions } from './ownership.ts'
 export { partitionHash } from './partition.ts'

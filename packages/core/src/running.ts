@@ -126,8 +126,8 @@ export class Running<Tx> {
     try {
       await this.#connectOnce()
     } catch (error) {
-      if (!(error instanceof AcuseError) || !error.retryable) throw error
-      this.#context.onError(error)
+      if (isForGood(error)) throw error
+      this.#context.onError(inBackground('ACUSE_TRANSPORT_UNAVAILABLE', 'the transport cannot be reached', error))
     }
     this.#connect.start()
   }
@@ -145,6 +145,7 @@ export class Running<Tx> {
 
   async close(): Promise<void> {
     if (this.#transport !== this.store.log) await this.#transport?.[Symbol.asyncDispose]()
+    await Promise.all(this.groups.map((group) => group.close()))
     await this.store[Symbol.asyncDispose]()
   }
 
@@ -152,18 +153,28 @@ export class Running<Tx> {
   async #connectOnce(): Promise<number> {
     const { log } = this.store
     const transport = (this.#transport ??= (await this.#options.transport?.(this.#context)) ?? log)
-    for (const group of [...this.#waiting]) {
-      await group.start(transport)
-      this.#waiting = this.#waiting.filter((other) => other !== group)
-    }
+    for (const group of this.#waiting.filter(({ isForeign }) => !isForeign)) await this.#startGroup(group, transport)
     if (transport.identity !== log.identity && this.#options.relays && this.#relay === undefined) {
       const { service, clock, onError } = this.#context
       const relay = new Relay({ service, store: this.store, transport, clock, pollMs: this.#options.pollMs, onError })
       await relay.start()
       this.#relay = relay
     }
+    // Last, and each for itself: a broker of others that is down holds nothing else up.
+    const foreign = await Promise.allSettled(this.#waiting.map((group) => this.#startGroup(group, transport)))
+    const failures = foreign.filter((result) => result.status === 'rejected').map(({ reason }): unknown => reason)
+    if (failures.length > 0) throw failures.find(isForGood) ?? failures[0]
     return connectedWaitMs
   }
+
+  async #startGroup(group: GroupRunner<Tx>, transport: Transport): Promise<void> {
+    await group.start(transport, this.#context)
+    this.#waiting = this.#waiting.filter((other) => other !== group)
+  }
+}
+
+function isForGood(error: unknown): boolean {
+  return !(error instanceof AcuseError) || !error.retryable
 }
 
 function inBackground(

@@ -216,6 +216,8 @@ export type DeathReason =
   | 'dependency-down'
   | 'at-most-once'
   | 'relay'
+  /** The broker took it out of the group's queue: it had expired, or the queue was full. */
+  | 'broker'
 
 export interface Death {
   readonly reason: DeathReason

@@ -27,6 +27,11 @@ export function isOfDestination(error: unknown): boolean {
   return code === accessRefused || code === notFound
 }
 
+/** Whether the server does not let this user, or this consumer, do it. */
+export function isRefused(error: unknown): boolean {
+  return codeOf(error) === accessRefused
+}
+
 /** What the server said about declaring or consuming, as an error that says what to do. */
 export function asAcuseError(error: unknown, what: string): AcuseError {
   if (error instanceof AcuseError) return error

@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts'
 import { readHandover, writeHandover } from './handover.ts'
 import { lastWords } from './last-words.ts'
 import { KeptChannel } from './kept-channel.ts'
-import { declareGroup, declareQueue, type GroupQueue, type GroupShape } from './topology.ts'
+import { declareGroup, declareQueue, type GroupQueue, type GroupShape, isThere } from './topology.ts'
 import { deliveryCountOf, wireMessageOf } from './wire.ts'
 
 /** A message of a queue, and how often the broker had handed it out before. */
@@ -143,19 +143,6 @@ function wasOut(message: ConsumeMessage): boolean {
 
 function idOf(message: ConsumeMessage): string {
   return wireMessageOf(message).id
-}
-
-/** The server answers that a queue is missing by closing the channel, so it is asked on one of its own. */
-async function isThere({ model }: Connection, queue: string): Promise<boolean> {
-  const channel = await model.createChannel()
-  channel.on('error', () => undefined)
-  try {
-    await channel.checkQueue(queue)
-  } catch {
-    return false
-  }
-  await channel.close()
-  return true
 }
 
 function isOpen(kept: KeptChannel<Channel>, channel: Channel): boolean {

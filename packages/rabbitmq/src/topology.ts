@@ -1,5 +1,6 @@
 import { priorities, type Priority, type SourceStream } from '@acuse/core'
 import type { Channel } from 'amqplib'
+import type { Connection } from './connection.ts'
 import { headers } from './wire.ts'
 
 /** Messages for a queue that is missing end here, where nothing fits in: the broker refuses them, and the relay hears of it. */
@@ -107,6 +108,19 @@ export async function declareQueue(channel: Channel, name: string, deliveryLimit
       'x-dead-letter-strategy': 'at-least-once',
     },
   })
+}
+
+/** The server answers that a queue is missing by closing the channel, so it is asked on one of its own. */
+export async function isThere({ model }: Connection, queue: string): Promise<boolean> {
+  const channel = await model.createChannel()
+  channel.on('error', () => undefined)
+  try {
+    await channel.checkQueue(queue)
+  } catch {
+    return false
+  }
+  await channel.close()
+  return true
 }
 
 function groupExchange(group: string): string {

@@ -36,6 +36,19 @@ export function propertiesOf(message: WireMessage): Options.Publish {
   }
 }
 
+/** The properties for readers that are not ours: what the codec says, and the message's id. */
+export function foreignPropertiesOf({ id, type, headers: given }: WireMessage, mandatory: boolean): Options.Publish {
+  const { 'content-type': contentType, ...rest } = given
+  return {
+    persistent: true,
+    mandatory,
+    type,
+    headers: rest,
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(Buffer.byteLength(id) > longestShortText ? {} : { messageId: id }),
+  }
+}
+
 /** A message as it came. One that nobody gave an id has the same one each time it comes: its event's, or one made of what it is. */
 export function wireMessageOf({ fields, properties, content }: ConsumeMessage): WireMessage {
   const given: Record<string, unknown> = properties.headers ?? {}
@@ -70,6 +83,7 @@ function idOf(said: readonly unknown[], { exchange, routingKey }: ConsumeMessage
   return createHash('sha256').update(`${exchange}\u0000${routingKey}\u0000`).update(content).digest('hex')
 }
 
-function textOf(value: unknown): string {
+/** A header's value as a text. */
+export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
 }
