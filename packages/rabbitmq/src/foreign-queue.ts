@@ -102,7 +102,7 @@ export function openForeign(
   { service, instance, clock, onError }: TransportContext,
 ): Promise<Connection> {
   checkAtLeast('rabbitmq: heartbeatMs', heartbeatMs, 1_000)
-  return openConnection({ url, tls, heartbeatMs, name: `${service} ${what} ${instance}`, clock, onError })
+  return openConnection({ urls: [url], tls, heartbeatMs, name: `${service} ${what} ${instance}`, clock, onError })
 }
 
 class QueuePlace implements ForeignPlace {
