@@ -7,12 +7,14 @@ import type { Reporter } from './reporter.ts'
 import type { Saver } from './saver.ts'
 import type { Topics } from './topics.ts'
 import type { StoredPlace } from './window.ts'
+import type { RecordReading } from './wire.ts'
 
 const retryMs = 100
 const leastFetched = 100
 
 export interface HoldingsOptions {
   readonly source: Source
+  readonly read: RecordReading
   readonly topics: Topics
   readonly offsets: Offsets
   readonly intake: Intake<KafkaMessage>
@@ -108,8 +110,8 @@ export class Holdings implements Ownership {
 
   /** Finds where to begin: at the group's place or, where it has none, where the source says. */
   async #place(holdings: readonly Holding[]): Promise<void> {
-    const { offsets, source, onAck } = this.#options
-    const { types, prefetch, from } = source
+    const { offsets, source, read, onAck } = this.#options
+    const { prefetch, from } = source
     if (holdings.length === 0) return
     const partitions = holdings.map(({ partition }) => partition)
     const stored = await offsets.fetch(partitions)
@@ -121,7 +123,7 @@ export class Holdings implements Ownership {
       if (place === undefined) continue
       const mostFetched = Math.max(leastFetched, 2 * prefetch)
       holding.reader = new PartitionReader({
-        ...{ partition, place, types, mostFetched },
+        ...{ partition, place, read, mostFetched },
         onAck: (reader) => {
           if (this.#held.get(partition.name) === holding) onAck(reader)
         },

@@ -18,10 +18,11 @@ import { Cluster } from './connection.ts'
 import { ConsumerMembership } from './consumer-membership.ts'
 import type { Membership, MembershipOptions } from './membership.ts'
 import { Producer } from './producer.ts'
-import { Publisher } from './publisher.ts'
+import { placeOf, Publisher } from './publisher.ts'
 import { auditBrokers, type UnsafeSetting } from './settings.ts'
 import { KafkaSubscription } from './subscription.ts'
 import { Topics } from './topics.ts'
+import { readOurs } from './wire.ts'
 
 /** Name and password, as the brokers have them. */
 export interface KafkaSasl {
@@ -55,9 +56,10 @@ export interface KafkaOptions {
   readonly tls?: true | TlsOptions
 }
 
-type Settings = Required<Omit<KafkaOptions, 'sasl' | 'tls'>>
+/** The options with their defaults. */
+export type KafkaSettings = Required<Omit<KafkaOptions, 'sasl' | 'tls'>>
 
-const defaults: Settings = {
+const defaults: KafkaSettings = {
   replicationFactor: 3,
   retentionMs: 7 * 86_400_000,
   maxMessageBytes: 2 * 1024 * 1024,
@@ -79,29 +81,14 @@ const heartbeatsInSession = 6
  * for brokers that lose messages; consuming throws that for topics too, and `ACUSE_STREAM_MISMATCH`.
  */
 export function kafka(brokers: string | readonly string[], options: KafkaOptions = {}): TransportFactory {
-  const { sasl, tls, ...given } = options
-  const settings: Settings = { ...defaults, ...given }
-  checkAtLeast('kafka: replicationFactor', settings.replicationFactor, 1)
-  checkAtLeast('kafka: retentionMs', settings.retentionMs, -1)
-  checkAtLeast('kafka: maxMessageBytes', settings.maxMessageBytes, 1_024)
-  checkAtLeast('kafka: sessionTimeoutMs', settings.sessionTimeoutMs, 1_000)
-  checkAtLeast('kafka: heartbeatMs', settings.heartbeatMs, 10)
-  checkAtLeast('kafka: rebalanceTimeoutMs', settings.rebalanceTimeoutMs, 1_000)
+  const settings = checkedSettings(options)
   return async (context) => {
-    const cluster = await Cluster.open({
-      brokers: (typeof brokers === 'string' ? brokers.split(',') : brokers).map((broker) => broker.trim()),
-      tls: tls === true ? {} : tls,
-      sasl,
-      clientId: `${context.service} ${context.instance}`,
-      clock: context.clock,
-      secrets: sasl === undefined ? [] : [sasl.password],
-    })
+    const cluster = await openCluster(brokers, options, context)
     try {
       const ofBrokersMs = await auditBrokers(cluster, { ...settings, allowed: settings.allowUnsafe })
       const { groupProtocol, sessionTimeoutMs: askedMs } = settings
       const sessionTimeoutMs = groupProtocol === 'classic' ? askedMs : Math.min(askedMs, ofBrokersMs)
-      const heartbeatMs = Math.min(settings.heartbeatMs, sessionTimeoutMs / heartbeatsInSession)
-      return new KafkaTransport({ ...settings, sessionTimeoutMs, heartbeatMs }, context, cluster)
+      return new KafkaTransport(pacedBy(settings, sessionTimeoutMs), context, cluster)
     } catch (error) {
       await cluster.close()
       throw cluster.unreachable(error)
@@ -109,12 +96,51 @@ export function kafka(brokers: string | readonly string[], options: KafkaOptions
   }
 }
 
+/** Throws `ACUSE_CONFIGURATION` for numbers that make no sense. */
+export function checkedSettings({ sasl: _sasl, tls: _tls, ...given }: KafkaOptions): KafkaSettings {
+  const settings: KafkaSettings = { ...defaults, ...given }
+  checkAtLeast('kafka: replicationFactor', settings.replicationFactor, 1)
+  checkAtLeast('kafka: retentionMs', settings.retentionMs, -1)
+  checkAtLeast('kafka: maxMessageBytes', settings.maxMessageBytes, 1_024)
+  checkAtLeast('kafka: sessionTimeoutMs', settings.sessionTimeoutMs, 1_000)
+  checkAtLeast('kafka: heartbeatMs', settings.heartbeatMs, 10)
+  checkAtLeast('kafka: rebalanceTimeoutMs', settings.rebalanceTimeoutMs, 1_000)
+  return settings
+}
+
+/** The session as the brokers keep it, and signs of life that fit into it. */
+export function pacedBy(settings: KafkaSettings, sessionTimeoutMs: number): KafkaSettings {
+  const heartbeatMs = Math.min(settings.heartbeatMs, sessionTimeoutMs / heartbeatsInSession)
+  return { ...settings, sessionTimeoutMs, heartbeatMs }
+}
+
+/** Connects to the brokers. Throws `ACUSE_TRANSPORT_UNAVAILABLE`. */
+export function openCluster(
+  brokers: string | readonly string[],
+  { sasl, tls }: Pick<KafkaOptions, 'sasl' | 'tls'>,
+  { service, instance, clock }: TransportContext,
+): Promise<Cluster> {
+  return Cluster.open({
+    brokers: (typeof brokers === 'string' ? brokers.split(',') : brokers).map((broker) => broker.trim()),
+    tls: tls === true ? {} : tls,
+    sasl,
+    clientId: `${service} ${instance}`,
+    clock,
+    secrets: sasl === undefined ? [] : [sasl.password],
+  })
+}
+
+/** A member of a group by the protocol that was asked for. */
+export function membershipOf({ groupProtocol }: KafkaSettings, options: MembershipOptions): Membership {
+  return groupProtocol === 'consumer' ? new ConsumerMembership(options) : new ClassicMembership(options)
+}
+
 class KafkaTransport implements Transport {
   readonly name = 'kafka'
   readonly identity: string
   /** A topic has no lanes: each partition is read in its order. */
   readonly capabilities: TransportCapabilities = { ordered: true, priorities: false, history: true }
-  readonly #settings: Settings
+  readonly #settings: KafkaSettings
   readonly #context: TransportContext
   readonly #cluster: Cluster
   readonly #topics: Topics
@@ -122,14 +148,17 @@ class KafkaTransport implements Transport {
   readonly #publishing: KeyedPublishing
   readonly #subscriptions = new Set<Subscription>()
 
-  constructor(settings: Settings, context: TransportContext, cluster: Cluster) {
+  constructor(settings: KafkaSettings, context: TransportContext, cluster: Cluster) {
     const { clock } = context
     this.identity = `kafka ${cluster.id}`
     this.#settings = settings
     this.#context = context
     this.#cluster = cluster
     this.#topics = new Topics({ ...settings, allowed: settings.allowUnsafe, cluster, clock })
-    this.#publisher = new Publisher({ producer: new Producer(cluster.main), topics: this.#topics, clock })
+    this.#publisher = new Publisher({
+      ...{ producer: new Producer(cluster.main), topics: this.#topics, clock },
+      place: (message) => placeOf(message, this.#topics),
+    })
     this.#publishing = new KeyedPublishing((message, signal) => this.#publisher.send(message, signal))
   }
 
@@ -145,7 +174,8 @@ class KafkaTransport implements Transport {
       ...this.#settings,
       ...{ cluster: this.#cluster, topics: this.#topics, source, sink, clock, onError },
       streams: await Promise.all(streams.map((stream) => this.#topics.get(stream))),
-      createMembership: (options) => this.#membershipOf(options),
+      read: readOurs(source.types),
+      createMembership: (options) => membershipOf(this.#settings, options),
     })
     await subscription.start()
     this.#subscriptions.add(subscription)
@@ -156,11 +186,5 @@ class KafkaTransport implements Transport {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.stop(0)))
     this.#publisher.close()
     await this.#cluster.close()
-  }
-
-  #membershipOf(options: MembershipOptions): Membership {
-    return this.#settings.groupProtocol === 'consumer'
-      ? new ConsumerMembership(options)
-      : new ClassicMembership(options)
   }
 }

@@ -3,7 +3,7 @@ import type { RecordsBatch } from '@platformatic/kafka'
 import type { Partition } from './offsets.ts'
 import { CommittedRecords, type AbortedTransaction } from './records.ts'
 import { PartitionWindow, type StoredPlace } from './window.ts'
-import { typeOf, wireMessageOf } from './wire.ts'
+import type { RecordReading } from './wire.ts'
 
 /** Beyond this nothing more is fetched of a partition until some of it is given on. */
 const mostFetchedBytes = 1_000_000
@@ -21,7 +21,7 @@ export interface KafkaMessage extends Received {
 export interface PartitionReaderOptions {
   readonly partition: Partition
   readonly place: StoredPlace
-  readonly types: readonly string[] | 'all'
+  readonly read: RecordReading
   /** How many messages may wait here. */
   readonly mostFetched: number
   /** A message is done with. */
@@ -86,8 +86,9 @@ export class PartitionReader {
     if (!this.#sawEnd) this.window.endsAt(end)
     this.#sawEnd = true
     for (const { offset, record } of new CommittedRecords(batches, aborted)) {
-      if (offset < this.#position || this.window.isDone(offset) || !this.#isWanted(typeOf(record))) continue
-      const message = wireMessageOf(topic.name, index, offset, record)
+      if (offset < this.#position || this.window.isDone(offset)) continue
+      const message = this.#options.read(record, topic.name, index, offset)
+      if (message === null) continue
       this.#fetched.push({ offset, message })
       this.#fetchedBytes += message.body.byteLength
     }
@@ -124,11 +125,6 @@ export class PartitionReader {
     this.window.settle(offset)
     this.acks++
     this.#options.onAck(this)
-  }
-
-  #isWanted(type: string): boolean {
-    const { types } = this.#options
-    return types === 'all' || types.includes(type)
   }
 
   /** Whatever lies between what is given on is no message of the group's. */

@@ -37,6 +37,25 @@ export interface PublisherOptions {
   readonly producer: Producer
   readonly topics: Topics
   readonly clock: Clock
+  /** Where a message goes, and as what. */
+  readonly place: (message: WireMessage) => Promise<Placed>
+}
+
+export interface Placed {
+  readonly topic: Topic
+  readonly partition: number
+  readonly record: MessageRecord
+}
+
+/** A message of ours goes to its stream's topic, into the partition of its key. */
+export async function placeOf(message: WireMessage, topics: Topics): Promise<Placed> {
+  const { stream, partitions, type, id } = message
+  if (partitions === undefined) {
+    throw new ConfigurationError(`message ${type} ${id} does not say how many partitions stream ${stream} has.`)
+  }
+  const topic = await topics.get({ name: stream, partitions })
+  const partition = partitionOf(message, partitions)
+  return { topic, partition, record: recordOf(message, partition) }
 }
 
 interface Pending {
@@ -70,14 +89,9 @@ export class Publisher {
   }
 
   async send(message: WireMessage, signal: AbortSignal): Promise<PublishResult> {
-    const { stream, partitions, type, id } = message
+    const { type, id } = message
     try {
-      if (partitions === undefined) {
-        throw new ConfigurationError(`message ${type} ${id} does not say how many partitions stream ${stream} has.`)
-      }
-      const topic = await this.#options.topics.get({ name: stream, partitions })
-      const partition = partitionOf(message, partitions)
-      const record = recordOf(message, partition)
+      const { topic, partition, record } = await this.#options.place(message)
       const bytes = bytesOf(record)
       // Somebody may have raised its limit since.
       if (bytes + batchFrameBytes > topic.mostBytes) await this.#options.topics.rereadLimit(topic)

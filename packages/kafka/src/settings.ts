@@ -62,6 +62,35 @@ export function assertSafeTopic(name: string, replicas: number, settings: Settin
   refuse(topicFindings(name, replicas, settings, wanted), wanted.allowed)
 }
 
+/** How long a topic of others keeps messages, and by whose clock, is theirs to say. */
+const theirs: readonly UnsafeSetting[] = ['message.timestamp.type', 'retention.ms']
+
+/** Throws `ACUSE_UNSAFE_SETTING` for what of a topic of others may lose messages that were confirmed. */
+export function assertKeeps(name: string, replicas: number, settings: Settings): void {
+  const found = topicFindings(name, replicas, settings, { replicationFactor: 2, retentionMs: 0, allowed: [] })
+  const risks = found.filter(({ setting }) => !theirs.includes(setting))
+  if (risks.length === 0) return
+  const text = risks.map(({ found: what, danger, mend }) => `${what}: ${danger}. Mend it with: ${mend}.`).join('\n')
+  throw new AcuseError('ACUSE_UNSAFE_SETTING', `${text}\nOr accept it with acceptRisks: ['loss'].`)
+}
+
+/** After how long without a sign of life a member of a group is given up, ms: as asked for, or as the brokers have it. */
+export async function brokerSessionMs(
+  cluster: Cluster,
+  {
+    groupProtocol,
+    sessionTimeoutMs,
+  }: { readonly groupProtocol: 'consumer' | 'classic'; readonly sessionTimeoutMs: number },
+): Promise<number> {
+  if (groupProtocol === 'classic') return sessionTimeoutMs
+  let least = sessionTimeoutMs
+  for (const node of cluster.nodes) {
+    const settings = await settingsOf(cluster, ConfigResourceTypes.BROKER, String(node), node)
+    least = Math.min(least, Number(settings.get('group.consumer.session.timeout.ms') ?? defaultSessionMs))
+  }
+  return least
+}
+
 /** What a topic is set to, its defaults included. */
 export function topicSettings(cluster: Cluster, name: string): Promise<Settings> {
   return settingsOf(cluster, ConfigResourceTypes.TOPIC, name, undefined)

@@ -10,6 +10,7 @@ import type { KafkaMessage, PartitionReader } from './partition-reader.ts'
 import { Reporter } from './reporter.ts'
 import { Saver } from './saver.ts'
 import type { Topic, Topics } from './topics.ts'
+import type { RecordReading } from './wire.ts'
 
 /** How long a new group may take until each of its partitions has a place. */
 const startWithinMs = 30_000
@@ -22,6 +23,7 @@ export interface SubscriptionOptions {
   readonly topics: Topics
   readonly streams: readonly Topic[]
   readonly source: Source
+  readonly read: RecordReading
   readonly sink: Sink
   readonly clock: Clock
   readonly onError: (error: AcuseError) => void
@@ -46,7 +48,7 @@ export class KafkaSubscription implements Subscription {
   #asked = false
 
   constructor(options: SubscriptionOptions) {
-    const { cluster, topics, streams, source, sink, clock, onError, sessionTimeoutMs } = options
+    const { cluster, topics, streams, source, read, sink, clock, onError, sessionTimeoutMs } = options
     const { group, prefetch } = source
     // A heartbeat that is not answered must leave time for another one within the session.
     const coordinating = cluster.connect(Math.ceil(sessionTimeoutMs / 3))
@@ -72,7 +74,7 @@ export class KafkaSubscription implements Subscription {
     this.#fetcher = fetcher
     this.#saver = saver
     this.#holdings = new Holdings({
-      ...{ source, topics, offsets, intake, fetcher, saver, clock, reporter },
+      ...{ source, read, topics, offsets, intake, fetcher, saver, clock, reporter },
       onAck: ({ hasFetched }) => {
         saver.acked()
         if (hasFetched) feed()

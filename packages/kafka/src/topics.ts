@@ -1,8 +1,15 @@
-import { AcuseError, type Clock, pause, type SourceStream } from '@acuse/core'
+import { AcuseError, type Clock, type ForeignRisk, pause, type SourceStream } from '@acuse/core'
 import type { Cluster } from './connection.ts'
 import { errorName } from './errors.ts'
 import { type CreateTopicsResponseTopic, type MetadataResponseTopic, requests } from './protocol.ts'
-import { assertSafeTopic, minInsyncReplicas, type Settings, topicSettings, type WantedSettings } from './settings.ts'
+import {
+  assertKeeps,
+  assertSafeTopic,
+  minInsyncReplicas,
+  type Settings,
+  topicSettings,
+  type WantedSettings,
+} from './settings.ts'
 
 const createTimeoutMs = 10_000
 /** How long a new topic may take to be known to all brokers. */
@@ -51,6 +58,20 @@ export class Topics {
     return topic
   }
 
+  /**
+   * A topic of others, as it is: nothing is made. Throws `ACUSE_UNSAFE_SETTING` where its settings lose messages and that is not accepted,
+   * and `ACUSE_TRANSPORT_UNAVAILABLE` where it is not there.
+   */
+  async existing(name: string, acceptRisks: readonly ForeignRisk[]): Promise<Topic> {
+    let opening = this.#topics.get(name)
+    if (opening === undefined) {
+      opening = this.#look(name, acceptRisks)
+      this.#topics.set(name, opening)
+      opening.catch(() => this.#topics.delete(name))
+    }
+    return opening
+  }
+
   /** Learns anew who leads the partitions of a topic. False where it was deleted, and one of its name made anew. */
   async refresh(topic: Topic): Promise<boolean> {
     const { topics } = await this.#options.cluster.metadata([topic.name])
@@ -77,6 +98,18 @@ export class Topics {
   /** It was deleted: whoever needs it next makes it anew. */
   forget({ name }: Topic): void {
     this.#topics.delete(name)
+  }
+
+  async #look(name: string, acceptRisks: readonly ForeignRisk[]): Promise<Topic> {
+    const found = await this.#find(name)
+    if (found === undefined) {
+      const text = `kafka: topic ${name} is not there, and is not for Acuse to make; it is tried again.`
+      throw new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text)
+    }
+    const settings = await topicSettings(this.#options.cluster, name)
+    if (!acceptRisks.includes('loss')) assertKeeps(name, replicasOf(found), settings)
+    const { topicId: id, partitions } = found
+    return { name, id, partitions: partitions.length, mostBytes: mostBytesOf(settings), leaders: leadersOf(found) }
   }
 
   async #open({ name, partitions }: SourceStream): Promise<Topic> {

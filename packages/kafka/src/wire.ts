@@ -51,12 +51,26 @@ export function bytesOf({ key, value, headers }: MessageRecord): number {
 }
 
 /** The type of a record's message, without reading the rest. */
-export function typeOf({ headers }: KafkaRecord): string {
+function typeOf({ headers }: KafkaRecord): string {
   for (const wanted of typeHeaders) {
     const found = headers.find(([name]) => name?.toString() === wanted)
     if (found !== undefined) return found[1]?.toString() ?? ''
   }
   return ''
+}
+
+/** What a record is to a group; null: none of its messages. */
+export type RecordReading = (
+  record: KafkaRecord,
+  topic: string,
+  partition: number,
+  offset: number,
+) => WireMessage | null
+
+/** Reads messages of Acuse, of these types. */
+export function readOurs(types: readonly string[] | 'all'): RecordReading {
+  return (record, topic, partition, offset) =>
+    types === 'all' || types.includes(typeOf(record)) ? wireMessageOf(topic, partition, offset, record) : null
 }
 
 /** A record as a message. One that nobody gave an id has that of its event, or its place, which is the same each time it comes. */
