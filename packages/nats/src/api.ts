@@ -71,6 +71,16 @@ export async function createConsumer(
   return answer
 }
 
+export async function readConsumerInfo(
+  connection: Connection,
+  stream: string,
+  consumer: string,
+): Promise<ConsumerInfo> {
+  const answer = await call<ConsumerInfo>(connection, `CONSUMER.INFO.${stream}.${consumer}`)
+  if (!isConsumerInfo(answer)) throw new Error(`the answer about consumer ${consumer} of ${stream} is none`)
+  return answer
+}
+
 /** Asks for it and does not wait: it would be gone by itself, only later. */
 export function deleteConsumer({ client, connected }: Connection, stream: string, consumer: string): void {
   if (connected) client.publish(`$JS.API.CONSUMER.DELETE.${stream}.${consumer}`)

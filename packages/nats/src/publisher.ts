@@ -96,6 +96,7 @@ export class Publisher {
   }
 }
 
-function failed(code: ErrorCode, { type, id }: WireMessage, why: string, cause?: unknown): PublishResult {
+/** A message that was not published, and why. */
+export function failed(code: ErrorCode, { type, id }: WireMessage, why: string, cause?: unknown): PublishResult {
   return { state: 'failed', error: new AcuseError(code, `message ${type} ${id}: ${why}.`, { cause }) }
 }

@@ -43,6 +43,13 @@ export function assertSafeStream(config: StreamConfig, expected: Expected): void
   throw new AcuseError('ACUSE_UNSAFE_SETTING', text)
 }
 
+/** What of a stream of others may lose messages; when it drops what was acked is theirs to say. */
+export function lossesOf(config: StreamConfig): readonly string[] {
+  return findings(config, { replicas: 1, allowUnsafe: [] })
+    .filter(({ setting }) => setting !== 'retention')
+    .map(({ found, danger }) => `${found}: ${danger}`)
+}
+
 /** Throws `ACUSE_STREAM_MISMATCH` where the stream has been declared with another number of partitions. */
 export function assertPartitions(stream: string, partitions: number, config: StreamConfig): void {
   const declared = config.metadata?.[partitionsEntry]
