@@ -73,6 +73,13 @@ function mostBytesOf(settings: ReadonlyMap<string, string> | undefined): number 
   return Number(settings?.get('proto-max-bulk-len') ?? defaultMostBytes)
 }
 
+/** What of the server's settings may lose what it has confirmed, whoever writes it. */
+export async function lossesOf(redis: Redis): Promise<readonly string[]> {
+  const settings = await settingsOf(redis)
+  const found = settings === undefined ? [unreadable] : findings(settings, false)
+  return found.map(({ found: what, danger }) => `${what}: ${danger}`)
+}
+
 /** Which run of the server this is: another one after each start. */
 export async function runIdOf(redis: Redis): Promise<string> {
   return infoOf(await redis.info('server')).get('run_id') ?? ''
