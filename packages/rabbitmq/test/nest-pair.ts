@@ -35,7 +35,9 @@ export async function startNestPair(url: string): Promise<NestPair> {
       ...{ exchange: nestExchange, exchangeType: 'topic', wildcards: true, noAck: false, prefetchCount: 5 },
     },
   })
-  const consumer = await NestFactory.createMicroservice(listening(handled), { ...options(), logger: false })
+  const consumer = await NestFactory.createMicroservice(listening(handled), {
+    ...{ ...options(), logger: false, abortOnError: false },
+  })
   await consumer.listen()
   const { options: shared, ...base } = options()
   const client: ClientProxy = ClientProxyFactory.create({ ...base, options: { ...shared, noAck: true } })
@@ -67,7 +69,9 @@ function listening(handled: number[]): new () => object {
   EventPattern('order.*')(Listener.prototype, 'take', method)
   Payload()(Listener.prototype, 'take', 0)
   Ctx()(Listener.prototype, 'take', 1)
-  class Listening extends Listener {}
+  class Listening {
+    readonly listener = Listener
+  }
   Module({ controllers: [Listener] })(Listening)
   return Listening
 }
