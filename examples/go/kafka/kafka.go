@@ -34,7 +34,7 @@ func recordOf(m wire.Message, encode wire.Codec) (*kgo.Record, error) {
 	}
 	add(record, idHeader, m.ID)
 	add(record, typeHeader, m.Type)
-	add(record, priorityHeader, priorityOf(m))
+	add(record, priorityHeader, m.Lane())
 	return record, nil
 }
 
@@ -50,13 +50,6 @@ func kafkaName(name string) string {
 
 func add(record *kgo.Record, name, value string) {
 	record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
-}
-
-func priorityOf(m wire.Message) string {
-	if m.Priority == "" {
-		return "normal"
-	}
-	return m.Priority
 }
 
 func headerOf(record *kgo.Record, name string) string {

@@ -32,7 +32,7 @@ func publishingOf(m wire.Message, encode wire.Codec, partitions int) (amqp.Publi
 		return amqp.Publishing{}, err
 	}
 	headers := amqp.Table{
-		"acuse-lane":      priorityOf(m),
+		"acuse-lane":      m.Lane(),
 		"acuse-partition": int32(wire.Partition(m, partitions)),
 	}
 	if key := m.RoutingKey(); key != "" {
@@ -53,13 +53,6 @@ func publishingOf(m wire.Message, encode wire.Codec, partitions int) (amqp.Publi
 }
 
 // #endregion
-
-func priorityOf(m wire.Message) string {
-	if m.Priority == "" {
-		return "normal"
-	}
-	return m.Priority
-}
 
 // messageOf is a delivery as a message.
 func messageOf(d amqp.Delivery) (wire.Message, error) {

@@ -27,8 +27,8 @@ func attributes(m Message) map[string]string {
 		"traceparent":   m.Traceparent,
 		"tracestate":    m.Tracestate,
 	}
-	if normalUnless(m.Priority) != "normal" {
-		all["priority"] = m.Priority
+	if m.Lane() != "normal" {
+		all["priority"] = m.Lane()
 	}
 	for name, value := range all {
 		if value == "" {
@@ -93,7 +93,7 @@ func fromAttributes(attribute func(name string) string, data []byte) (Message, e
 		Data:          data,
 		Source:        attribute("source"),
 		Time:          at,
-		Priority:      normalUnless(attribute("priority")),
+		Priority:      knownPriority(attribute("priority")),
 		CorrelationID: orElse(attribute("correlationid"), attribute("id")),
 		CausationID:   attribute("causationid"),
 		User:          attribute("userid"),

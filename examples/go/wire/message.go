@@ -88,9 +88,14 @@ func parseTime(text string) (time.Time, error) {
 	return t.UTC(), err
 }
 
-func normalUnless(priority string) string {
-	if priority == "high" || priority == "critical" {
-		return priority
+// Lane is the message's priority, which is normal where nothing else is said.
+func (m Message) Lane() string {
+	return knownPriority(m.Priority)
+}
+
+func knownPriority(text string) string {
+	if text == "high" || text == "critical" {
+		return text
 	}
 	return "normal"
 }

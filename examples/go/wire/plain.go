@@ -52,8 +52,8 @@ func EncodePlain(m Message) (Encoded, error) {
 			Tracestate:    m.Tracestate,
 		},
 	}
-	if normalUnless(m.Priority) != "normal" {
-		envelope.Metadata.Priority = m.Priority
+	if m.Lane() != "normal" {
+		envelope.Metadata.Priority = m.Lane()
 	}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
@@ -93,7 +93,7 @@ func decodePlain(encoded Encoded) (Message, error) {
 		Data:          envelope.Data,
 		Source:        orElse(envelope.Metadata.Service, "unknown"),
 		Time:          at,
-		Priority:      normalUnless(envelope.Metadata.Priority),
+		Priority:      knownPriority(envelope.Metadata.Priority),
 		CorrelationID: orElse(envelope.Metadata.CorrelationID, envelope.EventID),
 		CausationID:   envelope.Metadata.CausationID,
 		User:          envelope.Metadata.UserID,
