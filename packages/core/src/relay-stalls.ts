@@ -6,6 +6,8 @@ const firstPauseMs = 50
 const longestPauseMs = 5_000
 /** Whoever looks at more has no use for it; a broker that is away stalls every key there is. */
 const mostStalls = 1_000
+/** What was set aside may be sent by another process, which this one is not told of. */
+const forgottenAfterMs = 600_000
 
 /** A key of which a message is not confirmed, so that its later ones wait. */
 export interface StalledKey {
@@ -23,7 +25,7 @@ export interface StalledKey {
 /** The keys that a relay cannot send at the moment, and why. */
 export class RelayStalls {
   readonly #clock: Clock
-  readonly #byLine = new Map<string, StalledKey>()
+  readonly #byLine = new Map<string, { readonly stalled: StalledKey; readonly triedAtMs: number }>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -31,17 +33,21 @@ export class RelayStalls {
 
   /** The first stalled first. */
   get list(): readonly StalledKey[] {
-    return [...this.#byLine.values()]
+    const sinceMs = this.#clock.now() - forgottenAfterMs
+    for (const [line, { triedAtMs }] of this.#byLine) if (triedAtMs < sinceMs) this.#byLine.delete(line)
+    return [...this.#byLine.values()].map(({ stalled }) => stalled)
   }
 
   /** Notes a failed attempt. Gives whether it is news: the key has stalled just now, or for another reason than before. */
   note(message: WireMessage, error: AcuseError): boolean {
     const line = lineOf(message)
-    const known = this.#byLine.get(line)
+    const known = this.#byLine.get(line)?.stalled
     if (known === undefined && this.#byLine.size >= mostStalls) return true
     const { stream, key } = message
-    const since = known?.since ?? new Date(this.#clock.now())
-    this.#byLine.set(line, { stream, key, since, attempts: (known?.attempts ?? 0) + 1, error })
+    const triedAtMs = this.#clock.now()
+    const since = known?.since ?? new Date(triedAtMs)
+    const stalled = { stream, key, since, attempts: (known?.attempts ?? 0) + 1, error }
+    this.#byLine.set(line, { stalled, triedAtMs })
     return known?.error.code !== error.code
   }
 
@@ -51,7 +57,7 @@ export class RelayStalls {
 
   /** When to try again what has just failed: 50 ms after the first attempt, at most 5 s. */
   pauseMs(messages: readonly WireMessage[]): number {
-    const attempts = messages.map((message) => this.#byLine.get(lineOf(message))?.attempts ?? mostAttempts)
+    const attempts = messages.map((message) => this.#byLine.get(lineOf(message))?.stalled.attempts ?? mostAttempts)
     return pauseAfter(Math.min(...attempts))
   }
 }
