@@ -18,7 +18,7 @@ const allowedByFolder: Readonly<Record<string, readonly string[]>> = {
   ],
   'packages/nestjs': ['@acuse/core'],
   'packages/cli': ['@acuse/core', '@acuse/postgres', '@acuse/transports'],
-  'proof/bench': ['@acuse/core', '@acuse/postgres'],
+  'proof/bench': ['@acuse/core', '@acuse/postgres', '@acuse/transports', '@acuse-proof/servers'],
   'proof/chaos': [
     '@acuse/core',
     '@acuse/postgres',

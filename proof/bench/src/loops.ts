@@ -24,7 +24,10 @@ const silenceMs = 1_000
 /** A consumer that has begun brings its first message sooner than this. */
 const longestFirstMs = 60_000
 
-/** Counts what is handled within `ms`, after `warmMs` that begin with the first; or until nothing is left, where that is sooner. */
+/**
+ * Counts what is handled within `ms`, after `warmMs` that begin with the first; or until nothing is left, where that is sooner. Where
+ * nothing is left before the time begins that counts, all of it counts.
+ */
 export class Tally {
   readonly #warmMs: number
   readonly #ms: number
@@ -75,7 +78,13 @@ export class Tally {
       if (performance.now() - this.#beganAt < longestFirstMs) return
       clearInterval(this.#looking)
       this.#whole.reject(new Error(`No message came within ${longestFirstMs} ms.`))
-    } else if (performance.now() - this.#lastAt > silenceMs) this.#end(Math.max(1, this.#lastAt - this.#startsAt))
+    } else if (performance.now() - this.#lastAt > silenceMs) this.#endEarly()
+  }
+
+  #endEarly(): void {
+    if (this.#lastAt > this.#startsAt) return this.#end(this.#lastAt - this.#startsAt)
+    this.#count = this.#seen
+    this.#end(Math.max(1, this.#lastAt - (this.#startsAt - this.#warmMs)))
   }
 
   #end(ms: number): void {

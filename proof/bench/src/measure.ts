@@ -29,8 +29,10 @@ export interface Row {
 export interface Cost {
   /** In the contestant's processes. */
   readonly client: number
-  /** In the server's. */
+  /** In those of PostgreSQL. */
   readonly server: number
+  /** In the broker's; 0 where none is measured. */
+  readonly broker: number
 }
 
 export interface Alternated<Name extends string> {
@@ -45,6 +47,13 @@ export interface Measure {
   run(bench: Bench): Promise<readonly Row[]>
 }
 
+export interface StartOptions {
+  /** Node's own arguments for it. */
+  readonly node?: readonly string[]
+  /** Its place on the broker that is measured; default: named as its database. */
+  readonly place?: string
+}
+
 /** What measures work with. */
 export interface Bench {
   readonly options: BenchOptions
@@ -54,11 +63,8 @@ export interface Bench {
   processorTime(): ProcessorTime
   /** A database on the server all share; made if there is none. */
   database(name: string): Promise<string>
-  /**
-   * An actor in a process of its own, on a database of that name. Closed after the measure if it was not before. `node` are Node's own
-   * arguments for it.
-   */
-  start<Name extends ActorName>(name: Name, database: string, node?: readonly string[]): Promise<Remote<Name>>
+  /** An actor in a process of its own, on a database of that name. Closed after the measure if it was not before. */
+  start<Name extends ActorName>(name: Name, database: string, options?: StartOptions): Promise<Remote<Name>>
   /** Says on standard error what is going on. */
   say(text: string): void
 }
@@ -100,9 +106,17 @@ export async function alternate<Name extends string>(
 /** Some of a slice is not counted (it warms up): as if messages came as fast then. */
 function costOf(before: ProcessorTime, after: ProcessorTime, messages: number): Cost {
   const each = (spentMs: number): number => (spentMs * 1_000) / messages
-  return { client: each(after.client - before.client), server: each(after.server - before.server) }
+  return {
+    client: each(after.client - before.client),
+    server: each(after.server - before.server),
+    broker: each(after.broker - before.broker),
+  }
 }
 
 function medianCost(costs: readonly Cost[]): Cost {
-  return { client: median(costs.map(({ client }) => client)), server: median(costs.map(({ server }) => server)) }
+  return {
+    client: median(costs.map(({ client }) => client)),
+    server: median(costs.map(({ server }) => server)),
+    broker: median(costs.map(({ broker }) => broker)),
+  }
 }

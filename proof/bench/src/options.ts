@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 
 export interface BenchOptions {
+  /** The name of what is measured. */
+  readonly subject: string
   /** Print the result as JSON instead of a table. */
   readonly json: boolean
   /** The measures to run; empty for all that are not long. */
@@ -13,7 +15,7 @@ export interface BenchOptions {
   readonly seconds: number
   /** Rounds that count; one more goes ahead to warm up. */
   readonly rounds: number
-  /** Write docs/benchmarks.md and its picture. */
+  /** Write the page of what is measured, and its picture, into docs. */
   readonly write: boolean
   /** A folder for CPU profiles of the contestants' processes. */
   readonly profileIn: string | undefined
@@ -23,7 +25,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-export const usage = `npm run bench -- postgres [options]
+export const usage = `npm run bench -- postgres|rabbitmq|kafka|nats|redis [options]
 
   --only NAME,…   only these measures, at their full length
   --full          also the long measures
@@ -31,22 +33,32 @@ export const usage = `npm run bench -- postgres [options]
   --seconds N     length of one slice (default 3)
   --rounds N      rounds that count (default 5)
   --json          print JSON
-  --write         write docs/benchmarks.md
+  --write         write its page into docs
   --profile DIR   CPU profiles of the contestants`
 
+/** What the command line may name. */
+export interface Known {
+  readonly name: string
+  readonly measures: readonly { readonly name: string }[]
+}
+
 /** Reads the command line. Throws `UsageError` for what it does not know. */
-export function parseOptions(args: readonly string[], measures: readonly string[]): BenchOptions {
+export function parseOptions(args: readonly string[], subjects: readonly Known[]): BenchOptions {
   const { values, positionals } = parsed(args)
-  if (positionals.length !== 1 || positionals[0] !== 'postgres') {
-    throw new UsageError(`Say what to measure: postgres. Got: ${positionals.join(' ') || 'nothing'}.`)
+  const subject = subjects.find(({ name }) => name === positionals[0])
+  if (subject === undefined || positionals.length !== 1) {
+    const names = subjects.map(({ name }) => name).join(', ')
+    throw new UsageError(`Say what to measure, one of ${names}. Got: ${positionals.join(' ') || 'nothing'}.`)
   }
+  const measures = subject.measures.map(({ name }) => name)
   const only = values.only?.split(',').filter((name) => name !== '') ?? []
   const unknown = only.filter((name) => !measures.includes(name))
   if (unknown.length > 0) {
-    throw new UsageError(`There is no measure ${unknown.join(', ')}. There are: ${measures.join(', ')}.`)
+    throw new UsageError(`${subject.name} has no measure ${unknown.join(', ')}. There are: ${measures.join(', ')}.`)
   }
   const quick = values.quick ?? false
   return {
+    subject: subject.name,
     only,
     quick,
     json: values.json ?? false,

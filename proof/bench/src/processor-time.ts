@@ -5,25 +5,39 @@ import process from 'node:process'
 export interface ProcessorTime {
   /** In the contestants' own processes. */
   readonly client: number
-  /** In the server's: backends, and those that write what they have dirtied. */
+  /** In those of PostgreSQL: backends, and those that write what they have dirtied. */
   readonly server: number
+  /** In those of the broker. */
+  readonly broker: number
 }
 
 /** The kernel counts in hundredths of a second whatever its own clock is (USER_HZ). */
 const msPerTick = 10
 
-/** What this process' children and a server have used. Zero where there is no /proc, as outside of Linux. */
-export function processorTime(serverPid: number): ProcessorTime {
+export interface ServerPids {
+  readonly postgres: number
+  readonly broker: number | undefined
+}
+
+/** What this process' children and the servers have used. Zero where there is no /proc, as outside of Linux. */
+export function processorTime({ postgres, broker }: ServerPids): ProcessorTime {
   const all = readAll()
-  const childrenOf = (pid: number): Stat[] => all.filter(({ parent }) => parent === pid)
-  const server = all.filter(({ pid }) => pid === serverPid)
-  const backends = childrenOf(serverPid)
-  const actors = childrenOf(process.pid).filter(({ pid }) => pid !== serverPid)
+  const server = treeOf(postgres, all)
+  const ofBroker = broker === undefined ? [] : treeOf(broker, all)
+  const others = new Set([...server, ...ofBroker])
+  const actors = all.filter((stat) => stat.parent === process.pid && !others.has(stat))
   return {
     client: sum(actors.map(({ own }) => own)),
     // Those of backends that have ended are counted with the postmaster.
-    server: sum([...server.map(({ own, reaped }) => own + reaped), ...backends.map(({ own }) => own)]),
+    server: sum(server.map(({ own, reaped }) => own + reaped)),
+    broker: sum(ofBroker.map(({ own, reaped }) => own + reaped)),
   }
+}
+
+/** A process and all that descend from it. */
+function treeOf(pid: number, all: readonly Stat[]): Stat[] {
+  const children = all.filter(({ parent }) => parent === pid).flatMap((child) => treeOf(child.pid, all))
+  return [...all.filter((stat) => stat.pid === pid), ...children]
 }
 
 interface Stat {

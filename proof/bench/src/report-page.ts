@@ -3,6 +3,8 @@ import { isReached, type Row } from './measure.ts'
 
 /** What a result depends on beside the code. */
 export interface Setting {
+  /** The broker that is measured; null where it is PostgreSQL alone. */
+  readonly title: string | null
   /** Year, month and day. */
   readonly date: string
   readonly processors: string
@@ -18,10 +20,10 @@ export interface Setting {
   readonly rounds: number
 }
 
-/** docs/benchmarks.md, whole. */
+/** A page of docs, whole. */
 export function pageOf(rows: readonly Row[], setting: Setting, picture: string): string {
   return [
-    '# Benchmarks',
+    setting.title === null ? '# Benchmarks' : `# Benchmarks: ${setting.title}`,
     '',
     'This page is written by the run that it describes:',
     '',
@@ -44,11 +46,12 @@ export function pageOf(rows: readonly Row[], setting: Setting, picture: string):
 }
 
 function introduction(setting: Setting): string {
-  const { date, processors, memoryGb, system, loadBefore, versions, serverSettings, sliceSeconds, rounds } = setting
+  const { title, date, processors, memoryGb, system, loadBefore, versions, serverSettings, sliceSeconds, rounds } =
+    setting
   const settings = Object.entries(serverSettings).map(([name, value]) => `\`${name} = ${value}\``)
   return [
     `${date}, ${processors}, ${memoryGb} GB, ${system}, load average before the run ${loadBefore.toFixed(1)};`,
-    `${versions.join(', ')}. All contestants are on one embedded server with fsync on and ${settings.join(', ')},`,
+    `${versions.join(', ')}. All contestants are on ${title === null ? '' : `one ${title} and `}one embedded PostgreSQL with fsync on and ${settings.join(', ')},`,
     'each in a process and a database of its own, with payloads of about 200 bytes. They take turns in slices of',
     `${sliceSeconds} s, A B C A B C …; after a round of warming up, ${rounds} rounds count. A ratio is the median of the rounds’ ratios,`,
     'and its spread the least and the most of them. Figures a second are for this machine and only comparable with one',
@@ -75,21 +78,25 @@ function table(rows: readonly Row[]): string[] {
 /** Nothing where the machine does not count. */
 function processorTimes(rows: readonly Row[]): string[] {
   const byWhat = new Map(rows.map(({ what, costs = {} }) => [what, Object.entries(costs)]))
+  const withBroker = rows.some(({ costs = {} }) => Object.values(costs).some(({ broker }) => broker > 0))
+  const parts = withBroker ? (['client', 'server', 'broker'] as const) : (['client', 'server'] as const)
   const lines = [...byWhat].flatMap(([what, costs]) =>
     costs
-      .filter(([, { client, server }]) => client + server > 0)
-      .map(([name, { client, server }]) => `| ${what} | ${name} | ${numeral(client)} | ${numeral(server)} |`),
+      .filter(([, { client, server, broker }]) => client + server + broker > 0)
+      .map(([name, cost]) => [what, name, ...parts.map((part) => numeral(cost[part]))]),
   )
   if (lines.length === 0) return []
   return [
     '## Where the time goes',
     '',
-    'Processor time a message (an order, for the checkout), in µs: in the contestant’s own processes, and in the server’s.',
+    withBroker
+      ? 'Processor time a message, in µs: in the contestant’s own processes, in PostgreSQL’s, and in the broker’s.'
+      : 'Processor time a message (an order, for the checkout), in µs: in the contestant’s own processes, and in the server’s.',
     'What warms up is taken to cost as much as what counts. Several subscriptions count as one here, so theirs is what the slowest one’s messages cost.',
     '',
-    '| measure | contestant | client | server |',
-    '| --- | --- | ---: | ---: |',
-    ...lines,
+    `| measure | contestant | ${parts.join(' | ')} |`,
+    `| --- | --- |${' ---: |'.repeat(parts.length)}`,
+    ...lines.map((line) => `| ${line.join(' | ')} |`),
     '',
   ]
 }

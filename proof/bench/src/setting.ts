@@ -4,27 +4,35 @@ import { cpus, release, totalmem, type } from 'node:os'
 import process from 'node:process'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import type { BrokerKind } from './brokers/broker.ts'
 import type { BenchOptions } from './options.ts'
 import type { Setting } from './report-page.ts'
+import type { Servers } from './run.ts'
 import { serverSettings } from './server.ts'
+
+const postgresPackages = ['pg', 'pg-boss', 'graphile-worker']
 
 /** Looks up what the result depends on. */
 export async function readSetting(
-  serverUrl: string,
+  { postgres, broker }: Servers,
+  kind: BrokerKind | null,
   options: BenchOptions,
   { args, loadBefore }: { readonly args: readonly string[]; readonly loadBefore: number },
 ): Promise<Setting> {
   const processors = cpus()
+  const packages = kind === null ? postgresPackages : ['pg', ...kind.packages]
   return {
+    title: kind === null ? null : kind.title,
     date: new Date().toISOString().slice(0, 10),
     processors: `${processors.length} × ${processors[0]?.model.trim() ?? 'processor'}`,
     memoryGb: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release().split('-')[0]}`,
     loadBefore,
     versions: [
-      `PostgreSQL ${await serverVersion(serverUrl)}`,
+      ...(kind === null || broker === undefined ? [] : [`${kind.title} ${broker.version}`]),
+      `PostgreSQL ${await serverVersion(postgres.url())}`,
       `Node ${process.versions.node}`,
-      ...['pg', 'pg-boss', 'graphile-worker'].map((name) => `${name} ${versionOf(name)}`),
+      ...packages.map((name) => `${name} ${versionOf(name)}`),
     ],
     serverSettings,
     command: `npm run bench -- ${args.join(' ')}`,

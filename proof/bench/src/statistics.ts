@@ -31,3 +31,15 @@ export function ratiosOf(values: readonly number[], to: readonly number[]): Spre
   if (values.length !== to.length) throw new RangeError(`${values.length} rounds cannot be compared with ${to.length}.`)
   return spreadOf(values.map((value, round) => value / (to[round] ?? Number.NaN)))
 }
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+/** How much y grows with each x: the line that fits best, by least squares. */
+export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
+  const meanX = mean(points.map(([x]) => x))
+  const meanY = mean(points.map(([, y]) => y))
+  const together = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0)
+  return together / points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0)
+}

@@ -31,6 +31,14 @@ describe('what a slice counts', () => {
     expect(ms).toBeLessThan(1_000)
   })
 
+  test('a tally that ends before its time begins counts all it took', async () => {
+    const tally = new Tally({ ms: 60_000, warmMs: 30_000 })
+    tally.add(7)
+    const { count, ms } = await tally.result
+    expect(count).toBe(7)
+    expect(ms).toBeLessThan(1_000)
+  })
+
   test('payloads are about 200 bytes, and have as many keys as asked', () => {
     const size = JSON.stringify(itemOf(1_234, 0).payload).length
     expect(size).toBeGreaterThan(150)

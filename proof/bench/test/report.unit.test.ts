@@ -13,7 +13,7 @@ const ratio: Row = {
   value: { median: 0.812, least: 0.7, most: 0.9 },
   reach: { atLeast: 0.8 },
   figures: { acuse: 4_120.4, sql: 5_074 },
-  costs: { acuse: { client: 113.2, server: 164 }, sql: { client: 59, server: 121 } },
+  costs: { acuse: { client: 113.2, server: 164, broker: 0 }, sql: { client: 59, server: 121, broker: 0 } },
   includes: 'fsync on both sides.',
 }
 const latency: Row = {
@@ -26,6 +26,7 @@ const latency: Row = {
   includes: 'the inbox row.',
 }
 const setting: Setting = {
+  title: null,
   date: '2026-11-25',
   processors: '2 × Some Processor',
   memoryGb: 24,
@@ -71,6 +72,15 @@ describe('the report of the bench', () => {
     expect(page).toContain('| publish one message | acuse | 113 | 164 |')
     expect(page).toContain('| publish one message | sql | 59.0 | 121 |')
     expect(page).toContain('- **publish one message**: fsync on both sides.')
+  })
+
+  test('the page of a broker bears its name and says what a message cost it', () => {
+    const row: Row = { ...ratio, costs: { relay: { client: 40, server: 8, broker: 31 } } }
+    const page = pageOf([row], { ...setting, title: 'RabbitMQ' }, 'benchmarks-rabbitmq.svg')
+    expect(page).toContain('# Benchmarks: RabbitMQ')
+    expect(page).toContain('on one RabbitMQ and one embedded PostgreSQL')
+    expect(page).toContain('| measure | contestant | client | server | broker |')
+    expect(page).toContain('| publish one message | relay | 40.0 | 8.00 | 31.0 |')
   })
 
   test('the picture has a bar for each row, and its text is escaped', () => {

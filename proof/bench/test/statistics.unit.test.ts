@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { median, percentile, ratiosOf } from '../src/statistics.ts'
+import { median, percentile, ratiosOf, slopeOf } from '../src/statistics.ts'
 
 describe('statistics of the bench', () => {
   test('the median of an odd number is the middle one, of an even number the mean of the middle two', () => {
@@ -18,6 +18,25 @@ describe('statistics of the bench', () => {
   test('ratios are taken round by round, so that a slow moment of the machine cancels out', () => {
     // The second round ran at a tenth of the speed for both.
     expect(ratiosOf([100, 8, 90], [200, 20, 100])).toEqual({ median: 0.5, least: 0.4, most: 0.9 })
+  })
+
+  test('a slope is how much the line through all points climbs, whatever disturbs single ones', () => {
+    expect(
+      slopeOf([
+        [0, 100],
+        [1, 102],
+        [2, 104],
+      ]),
+    ).toBeCloseTo(2)
+    expect(
+      slopeOf([
+        [0, 5],
+        [1, 9],
+        [2, 5],
+        [3, 9],
+        [4, 5],
+      ]),
+    ).toBeCloseTo(0)
   })
 
   test('nothing has no median, and rounds that do not match have no ratios', () => {

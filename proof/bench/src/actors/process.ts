@@ -1,4 +1,5 @@
 import process from 'node:process'
+import type { BrokerPlace } from '../brokers/place.ts'
 import { type ActorName, actors } from './actors.ts'
 
 export interface Request {
@@ -14,8 +15,9 @@ export interface Answer {
 }
 
 /** The entry of an actor's process: opens it, says so, and does what it is told until it is told to close. */
-const [name, url] = process.argv.slice(2) as [ActorName, string]
-const actor: object = await actors[name](url)
+const [name, url, place] = process.argv.slice(2) as [ActorName, string, string | undefined]
+const on = place === undefined ? undefined : (JSON.parse(place) as BrokerPlace)
+const actor: object = await actors[name](url, on)
 
 process.on('message', (request: Request) => void serve(request))
 // The driver is gone, and with it the reason to be here.

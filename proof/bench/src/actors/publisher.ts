@@ -1,25 +1,31 @@
+import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bus, createBus } from '@acuse/core'
 import { pg } from '@acuse/postgres'
+import { transportAt } from '@acuse/transports'
 import { Pool, type PoolClient } from 'pg'
+import type { BrokerPlace } from '../brokers/place.ts'
 import { sharedNow } from '../clock.ts'
 import { messageOf } from '../contestants/acuse-messages.ts'
 import { itemOf } from '../payload.ts'
 import type { Seen } from './consumer.ts'
 
-/** A process that publishes in transactions of its own making, as an application does. */
+/** A process that publishes in transactions of its own making, as an application does; to a broker, it relays too. */
 export interface PublisherActor {
   /** Publishes at a steady rate. Gives when each commit was acknowledged. */
   pace(options: { readonly ms: number; readonly perSecond: number; readonly keys: number }): Promise<Seen>
+  /** The memory it has now, MB. */
+  rssMb(): Promise<number>
   close(): Promise<void>
 }
 
 const connections = 16
 
-export async function openPublisher(url: string): Promise<PublisherActor> {
+export async function openPublisher(url: string, on: BrokerPlace | undefined): Promise<PublisherActor> {
   const pool = new Pool({ connectionString: url, max: connections, idleTimeoutMillis: 0 })
   pool.on('error', () => undefined)
-  const bus = createBus({ service: 'bench-publisher', store: pg(pool) })
+  const transport = on && transportAt(on.url)
+  const bus = createBus({ service: 'bench-publisher', store: pg(pool), ...(transport && { transport }) })
   await bus.start()
   let n = 0
   return {
@@ -40,6 +46,7 @@ export async function openPublisher(url: string): Promise<PublisherActor> {
       await Promise.all(publishing)
       return committed
     },
+    rssMb: async () => process.memoryUsage.rss() / 2 ** 20,
     close: async () => {
       await bus.stop()
       await pool.end()

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import process from 'node:process'
+import type { BrokerPlace } from '../brokers/place.ts'
 import type { ActorName, Actors } from './actors.ts'
 import type { Answer, Request } from './process.ts'
 
@@ -16,16 +17,19 @@ export interface SpawnOptions {
   readonly profileIn?: string | undefined
   /** Node's own arguments for it, beside those of this process. */
   readonly node?: readonly string[]
+  /** Where on a broker, if one is measured. */
+  readonly on?: BrokerPlace | undefined
 }
 
 /** Starts an actor in a process of its own and waits until it is open. */
 export async function spawnActor<Name extends ActorName>(
   name: Name,
   url: string,
-  { profileIn, node = [] }: SpawnOptions = {},
+  { profileIn, node = [], on }: SpawnOptions = {},
 ): Promise<Remote<Name>> {
   const profiling = profileIn === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileIn}`]
-  const child = fork(entry, [name, url], { execArgv: [...process.execArgv, ...node, ...profiling] })
+  const place = on === undefined ? [] : [JSON.stringify(on)]
+  const child = fork(entry, [name, url, ...place], { execArgv: [...process.execArgv, ...node, ...profiling] })
   const calls = new Calls(name, child)
   await calls.opened
   // Every property is a method that is called over there.

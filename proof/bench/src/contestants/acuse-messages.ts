@@ -6,11 +6,13 @@ const unchecked: StandardSchema<Payload> = {
   '~standard': { version: 1, vendor: 'bench', validate: (value) => ({ value: value as Payload }) },
 }
 
-export const Keyed: MessageType<Payload> = stream('keyed').message('order.placed', {
-  schema: unchecked,
-  key: ({ customer }) => customer,
-})
+export const Keyed: MessageType<Payload> = keyedOf('keyed')
 export const Unkeyed: MessageType<Payload> = stream('unkeyed').message('notice.sent', { schema: unchecked })
+
+/** Keyed messages of a stream of that name. */
+export function keyedOf(name: string): MessageType<Payload> {
+  return stream(name).message('order.placed', { schema: unchecked, key: ({ customer }) => customer })
+}
 
 export function messageOf({ key, payload }: Item): OutgoingMessage<Payload> {
   return key === null ? Unkeyed(payload) : Keyed(payload)

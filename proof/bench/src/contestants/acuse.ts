@@ -1,12 +1,11 @@
-import { type Bus, createBus, type GroupOptions } from '@acuse/core'
+import { type Bus, createBus, type GroupOptions, type OutgoingMessage } from '@acuse/core'
 import { pg } from '@acuse/postgres'
 import { Pool, type PoolClient } from 'pg'
 import { repeat, Tally } from '../loops.ts'
 import { itemOf, itemsOf } from '../payload.ts'
 import { Keyed, messageOf, Unkeyed } from './acuse-messages.ts'
 import type { Contestant } from './contestant.ts'
-
-const fillBatch = 1_000
+import { loadLog, publishTogether } from './log-load.ts'
 
 /** The project, with default options unless a measure says otherwise. */
 export async function openAcuse(url: string): Promise<Contestant> {
@@ -23,7 +22,7 @@ export async function openAcuse(url: string): Promise<Contestant> {
     publish: async ({ ms, atOnce, keys, batch, transaction }) => {
       const { count } = await repeat({ ms, atOnce }, async (n) => {
         if (batch === 1 && transaction !== 'caller') await publisher.publishNow(messageOf(itemOf(n, keys)))
-        else await publishBatch(publisher, pool, n * batch, batch, keys)
+        else await publishTogether(publisher, pool, itemsOf(n * batch, batch, keys).map(messageOf))
         return batch
       })
       waiting += count
@@ -32,16 +31,8 @@ export async function openAcuse(url: string): Promise<Contestant> {
     load: async ({ count, keys }) => {
       const startedAt = performance.now()
       const missing = Math.max(0, count - waiting)
-      let begun = 0
-      const loop = async (): Promise<void> => {
-        while (begun < missing) {
-          const from = begun
-          begun += fillBatch
-          await publishBatch(publisher, pool, from, fillBatch, keys)
-          waiting += fillBatch
-        }
-      }
-      await Promise.all([loop(), loop()])
+      const batchOf = (from: number, size: number): OutgoingMessage[] => itemsOf(from, size, keys).map(messageOf)
+      waiting += await loadLog(publisher, pool, missing, batchOf)
       return { count: missing, ms: performance.now() - startedAt }
     },
     drain: async ({ ms, warmMs, atOnce, shared }) => {
@@ -67,21 +58,4 @@ function busWith(pool: Pool, tally: Tally, options: GroupOptions<PoolClient>): B
     .on(Keyed, () => tally.add())
     .on(Unkeyed, () => tally.add())
   return bus
-}
-
-async function publishBatch(
-  bus: Bus<PoolClient>,
-  pool: Pool,
-  from: number,
-  count: number,
-  keys: number,
-): Promise<void> {
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
-    await bus.publish(client, itemsOf(from, count, keys).map(messageOf))
-    await client.query('commit')
-  } finally {
-    client.release()
-  }
 }

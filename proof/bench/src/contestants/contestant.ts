@@ -7,7 +7,7 @@ export interface Counted {
 export interface PublishSlice {
   /** How long to publish, ms. */
   readonly ms: number
-  /** Publishes at once, each on a connection of its own. */
+  /** Publishes at once, each on a connection of its own; to a broker, so many that are not confirmed yet. */
   readonly atOnce: number
   /** How many keys the messages have; 0 for unkeyed ones. */
   readonly keys: number
@@ -21,19 +21,29 @@ export interface DrainSlice {
   /** How long to count, ms, after `warmMs` of handling that is not counted. */
   readonly ms: number
   readonly warmMs: number
-  /** Handlers at once, each on a connection of its own. */
+  /** Handlers at once, each on a connection of its own; of a plain client of a broker, how many may be out. */
   readonly atOnce: number
   /** Messages that may share one transaction; 1 for one each. */
   readonly shared: number
 }
 
-/** What a contestant can be told to do, each in a process of its own. A measure asks only for what its contestants have. */
-export interface Contestant {
-  /** Publishes for a while, each message (or batch) in a transaction of its own. */
-  publish(slice: PublishSlice): Promise<Counted>
+export interface Backlog {
+  readonly count: number
+  /** As in `PublishSlice`. */
+  readonly keys: number
+}
+
+/** What drains, each in a process of its own. */
+export interface Drainer {
   /** Publishes until `count` wait, as fast as it can. */
-  load(backlog: { readonly count: number; readonly keys: number }): Promise<Counted>
-  /** Consumes what waits, for a while. Fails when the backlog ends before the time does. */
+  load(backlog: Backlog): Promise<Counted>
+  /** Consumes what waits, for a while, or until nothing is left. */
   drain(slice: DrainSlice): Promise<Counted>
   close(): Promise<void>
+}
+
+/** What publishes too. A measure asks only for what its contestants have. */
+export interface Contestant extends Drainer {
+  /** Publishes for a while, each message (or batch) in a transaction of its own; to a broker, each confirmed. */
+  publish(slice: PublishSlice): Promise<Counted>
 }

@@ -16,7 +16,7 @@ export const idle: Measure = {
     const opened = []
     for (let pair = 0; pair < (quick ? 2 : pairs); pair++) {
       const consumer = await bench.start('consumer', `pair-${pair}`)
-      await consumer.consume({ from: 'now', shared: 1, record: true })
+      await consumer.consume({ from: 'now', shared: 1, record: 'handler' })
       opened.push({ consumer, publisher: await bench.start('publisher', `pair-${pair}`) })
     }
     const latencies: number[] = []

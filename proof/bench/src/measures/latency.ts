@@ -15,7 +15,7 @@ export const latency: Measure = {
 async function paced(bench: Bench, shared: number): Promise<Row[]> {
   const database = `shared-${shared}`
   const consumer = await bench.start('consumer', database)
-  await consumer.consume({ from: 'now', shared, record: true })
+  await consumer.consume({ from: 'now', shared, record: 'handler' })
   const publisher = await bench.start('publisher', database)
   const rounds: number[][] = []
   for (let round = 0; round <= bench.options.rounds; round++) {

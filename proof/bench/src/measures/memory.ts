@@ -28,9 +28,9 @@ async function drained(bench: Bench, database: string, count: number, node: read
   const loaded = await loader.load({ count, keys: 0 })
   await loader.close()
   bench.say(`  loaded ${count} in ${Math.round(loaded.ms / 1_000)} s`)
-  const consumer = await bench.start('consumer', database, node)
+  const consumer = await bench.start('consumer', database, { node })
   const startedAt = performance.now()
-  await consumer.consume({ from: 'earliest', shared: 100, record: false })
+  await consumer.consume({ from: 'earliest', shared: 100, record: 'none' })
   let last = await consumer.progress()
   let movedAt = startedAt
   while (last.handled < count) {

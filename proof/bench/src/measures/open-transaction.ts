@@ -45,7 +45,7 @@ export const openTransaction: Measure = {
 
 async function sampler(bench: Bench): Promise<() => Promise<Sample>> {
   const consumer = await bench.start('consumer', deliveringIn)
-  await consumer.consume({ from: 'now', shared: 1, record: true })
+  await consumer.consume({ from: 'now', shared: 1, record: 'handler' })
   const publisher = await bench.start('publisher', deliveringIn)
   // In a database of its own: what it publishes as fast as it can would have to be drained before the next latency is taken.
   const acuse = await bench.start('acuse', publishingIn)
