@@ -9,6 +9,8 @@ export interface FleetOptions {
   readonly plan: Plan
   readonly scene: Scene
   readonly seed: number
+  /** How long the producers write at their full rate. */
+  readonly seconds: number
   readonly transport: string
   /** Node's own arguments for every process. */
   readonly nodeArguments: readonly string[]
@@ -181,7 +183,7 @@ function turned(ports: readonly number[], by: number): readonly number[] {
 }
 
 function placeOf(seat: SeatWithUrls, options: FleetOptions, fleet: Fleet): Place {
-  const { plan, scene, seed, transport, nodeArguments, note, onPoint } = options
+  const { plan, scene, seed, seconds, transport, nodeArguments, note, onPoint } = options
   const { name, role, group, storeUrl, transportUrl } = seat
   const makeConfig = (incarnation: number): WorkerConfig => ({
     name,
@@ -196,6 +198,7 @@ function placeOf(seat: SeatWithUrls, options: FleetOptions, fleet: Fleet): Place
     log: join(scene.logs, `${name}.jsonl`),
     plan,
     startedAtMs: fleet.startedAtMs,
+    seconds,
   })
   return new Place({
     makeConfig,

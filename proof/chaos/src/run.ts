@@ -106,11 +106,12 @@ class Run {
     process.once('exit', killOnExit)
     const counting = setInterval(() => void this.#count(), countEveryMs)
     try {
-      const { plan, seed, transport, nodeArguments, env = {}, firstEnv = {} } = this.#request
+      const { plan, seed, seconds, transport, nodeArguments, env = {}, firstEnv = {} } = this.#request
       this.#fleet = await Fleet.open({
         plan,
         scene: this.#scene,
         seed,
+        seconds,
         transport: transport.name,
         nodeArguments,
         env,

@@ -11,7 +11,12 @@ export interface PaceOptions {
   readonly producers: number
   /** Since when, ms since the epoch. */
   readonly startedAtMs: number
+  /** For how long; what comes after it only has to be passed by now and then. */
+  readonly forMs: number
 }
+
+/** Of the rate, once the time is over: a run that is not enough yet would else be given more than it can find an end for. */
+const afterwards = 0.1
 
 /** Lets a producer write its share of what the run aims at: what was missed while it or the database was away is made up for at once. */
 export class Pace {
@@ -29,9 +34,10 @@ export class Pace {
   }
 
   mayWrite(): boolean {
-    const { ratePerSecond, producers } = this.#options
+    const { producers, startedAtMs, forMs } = this.#options
     const now = performance.now()
-    this.#allowed += ((now - this.#countedAtMs) / 1_000) * (ratePerSecond / producers)
+    const rate = this.#options.ratePerSecond * (Date.now() - startedAtMs > forMs ? afterwards : 1)
+    this.#allowed += ((now - this.#countedAtMs) / 1_000) * (rate / producers)
     this.#countedAtMs = now
     this.#isBursting = this.#allowed > (this.#isBursting ? 0 : burst)
     return this.#isBursting
@@ -47,10 +53,11 @@ export class Pace {
 
   /** Compares what all producers have committed in all their lives with what the time that has passed asks for. */
   async #look(): Promise<void> {
-    const { pool, ratePerSecond, producers, startedAtMs } = this.#options
+    const { pool, ratePerSecond, producers, startedAtMs, forMs } = this.#options
     try {
       const { rows } = await pool.query<{ committed: number }>('select count(*)::int as committed from committed')
-      const wanted = ((Date.now() - startedAtMs) / 1_000) * ratePerSecond
+      const sinceMs = Date.now() - startedAtMs
+      const wanted = ((Math.min(sinceMs, forMs) + Math.max(0, sinceMs - forMs) * afterwards) / 1_000) * ratePerSecond
       this.#allowed = (wanted - (rows[0]?.committed ?? 0)) / producers
     } catch {
       // The database is away; nothing can be written meanwhile either.

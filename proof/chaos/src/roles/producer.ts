@@ -16,7 +16,7 @@ const writers = 8
 
 /** Writes its own rows and publishes in their transactions, a part of which it rolls back. */
 export async function runProducer(config: WorkerConfig, write: WriteLine): Promise<void> {
-  const { name, seed, incarnation, plan, startedAtMs } = config
+  const { name, seed, incarnation, plan, startedAtMs, seconds } = config
   const pool = openPool(config, writers + 2, write, plan.workload.longHoldMs + 2_000)
   const bus = await startUntilUp(() => {
     const made = createBus({ ...busOptions(config, producerService, pool), relay: 'elsewhere' })
@@ -30,6 +30,7 @@ export async function runProducer(config: WorkerConfig, write: WriteLine): Promi
     ratePerSecond: plan.workload.ratePerSecond,
     producers: plan.sizes.producers,
     startedAtMs,
+    forMs: seconds * 1_000,
   })
   const scene = { bus, pool, random, write, config, keys: keysOf(plan.workload) }
   const writing = Promise.all(Array.from({ length: writers }, () => writeUntil(stopping.signal)))

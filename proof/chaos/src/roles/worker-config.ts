@@ -21,6 +21,8 @@ export interface WorkerConfig {
   readonly plan: Plan
   /** When the producers began, ms since the epoch: what they aim at follows from it. */
   readonly startedAtMs: number
+  /** How long they write at their full rate. */
+  readonly seconds: number
 }
 
 export const configVariable = 'CHAOS_WORKER'
