@@ -15,7 +15,7 @@ import {
   offsetCommitV9,
   offsetFetchV9,
   produceV11,
-  type Reader,
+  Reader,
   ResponseError,
   syncGroupV5,
   type Writer,
@@ -76,12 +76,17 @@ function lenient<Args extends unknown[], Response>(
   createRequest: (...args: Args) => Writer,
   parse: (correlationId: number, apiKey: number, apiVersion: number, reader: Reader) => Response,
 ): API<Args, Response> {
-  return createAPI(key, version, createRequest, (...answer): Response => {
+  return createAPI(key, version, createRequest, (correlationId, apiKey, apiVersion, reader): Response => {
     try {
-      return parse(...answer)
+      return parse(correlationId, apiKey, apiVersion, inOnePiece(reader))
     } catch (error) {
       if (error instanceof ResponseError) return error['response']
       throw error
     }
   })
+}
+
+/** The client looks for each number that it reads from the first of the pieces in which the answer came: of 1 MB that took a second. */
+function inOnePiece(reader: Reader): Reader {
+  return Reader.from(reader.buffer.slice(reader.position))
 }
