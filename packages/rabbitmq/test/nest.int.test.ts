@@ -69,6 +69,7 @@ it.each(['3.10', '4.0'] as const)(
     })
     await admin.close()
   },
+  180_000,
 )
 
 const empty = { address: '', id: null, key: null, time: null, headers: {} }

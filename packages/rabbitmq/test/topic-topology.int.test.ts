@@ -75,7 +75,7 @@ describe.each(['3.10', '4.0'] as const)('a topology of topics on RabbitMQ %s', (
     ])
     await orders.stop()
     await inventory.stop()
-  })
+  }, 120_000)
 
   it('what expires or overflows there is in the dead letter store, and can be replayed', async () => {
     const orders = await service(
