@@ -1,8 +1,10 @@
 import { registerHooks } from 'node:module'
 
-const where = '/@platformatic/kafka/dist/utils.js'
+const client = '/@platformatic/kafka/dist/'
+/** In one file of it: what compiles the validators. */
+const where = 'export const ajv = '
 
-/** What is appended there, where `ajv` is made. */
+/** What is appended to it. */
 const compileWhenUsed = `
 const compileNow = ajv.compile.bind(ajv)
 ajv.compile = (schema) => {
@@ -25,10 +27,10 @@ export async function loadKafka(): Promise<typeof import('@acuse/kafka')> {
   const hooks = registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context)
-      if (!url.endsWith(where)) return loaded
+      if (!url.includes(client) || loaded.source === undefined || loaded.source === null) return loaded
       const text =
         typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString()
-      return { ...loaded, source: text + compileWhenUsed }
+      return text.includes(where) ? { ...loaded, source: text + compileWhenUsed } : loaded
     },
   })
   try {
