@@ -51,30 +51,34 @@ it('a key that stalls is told with its reason and since when, once, and no longe
   expect(await bus.state()).toMatchObject({ relay: { unconfirmed: 0, stalled: [], parked: {} } })
 })
 
-it('one full queue with more messages than the relay holds stops nobody else, and goes on in order when it is mended', async () => {
-  const { bus, clock, effects, breakFor } = await shop()
-  const mend = breakFor(ofKey('a', 'c'), 'ACUSE_DESTINATION_UNAVAILABLE')
-  const each = 1_300
-  await bus.transaction(async (_tx, publish) => {
-    for (let n = 0; n < each; n++) for (const orderId of ['a', 'c']) publish(Placed({ orderId, n }))
-  })
-  await clock.advance({ seconds: 10 })
-  for (const n of [1, 2, 3]) await bus.publishNow(Placed({ orderId: 'b', n }))
-  await clock.advance({ seconds: 10 })
-  expect(effects()).toEqual(['b1', 'b2', 'b3'])
-  const { relay } = await bus.state()
-  const parked = relay?.parked.retry ?? 0
-  expect(parked).toBeGreaterThanOrEqual(1_000)
-  expect(parked + (relay?.unconfirmed ?? 0)).toBe(2 * each)
-  mend()
-  await clock.advance({ minutes: 5 })
-  for (const orderId of ['a', 'c']) {
-    expect(effects().filter((one) => one.startsWith(orderId))).toEqual(
-      Array.from({ length: each }, (_, n) => `${orderId}${n}`),
-    )
-  }
-  expect(await bus.state()).toMatchObject({ relay: { unconfirmed: 0, stalled: [], parked: {} } })
-})
+it(
+  'one full queue with more messages than the relay holds stops nobody else, and goes on in order when it is mended',
+  { timeout: 60_000 },
+  async () => {
+    const { bus, clock, effects, breakFor } = await shop()
+    const mend = breakFor(ofKey('a', 'c'), 'ACUSE_DESTINATION_UNAVAILABLE')
+    const each = 1_300
+    await bus.transaction(async (_tx, publish) => {
+      for (let n = 0; n < each; n++) for (const orderId of ['a', 'c']) publish(Placed({ orderId, n }))
+    })
+    await clock.advance({ seconds: 10 })
+    for (const n of [1, 2, 3]) await bus.publishNow(Placed({ orderId: 'b', n }))
+    await clock.advance({ seconds: 10 })
+    expect(effects()).toEqual(['b1', 'b2', 'b3'])
+    const { relay } = await bus.state()
+    const parked = relay?.parked.retry ?? 0
+    expect(parked).toBeGreaterThanOrEqual(1_000)
+    expect(parked + (relay?.unconfirmed ?? 0)).toBe(2 * each)
+    mend()
+    await clock.advance({ minutes: 5 })
+    for (const orderId of ['a', 'c']) {
+      expect(effects().filter((one) => one.startsWith(orderId))).toEqual(
+        Array.from({ length: each }, (_, n) => `${orderId}${n}`),
+      )
+    }
+    expect(await bus.state()).toMatchObject({ relay: { unconfirmed: 0, stalled: [], parked: {} } })
+  },
+)
 
 it('while the whole broker is away nothing is taken out of the log', async () => {
   const { bus, clock, effects, breakFor } = await shop()
@@ -89,7 +93,7 @@ it('while the whole broker is away nothing is taken out of the log', async () =>
   expect(effects()).toHaveLength(1_100)
 })
 
-it('whoever relays next sends nothing past what was set aside before', async () => {
+it('whoever relays next sends nothing past what was set aside before', { timeout: 60_000 }, async () => {
   const { bus, clock, effects, breakFor, anotherProcess } = await shop()
   const mend = breakFor(ofKey('a'), 'ACUSE_DESTINATION_UNAVAILABLE')
   await bus.transaction(async (_tx, publish) => {
