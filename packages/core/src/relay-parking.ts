@@ -83,10 +83,12 @@ export class RelayParking<Tx> {
   }
 
   /** Parks messages at the end of their keys' lines, in one transaction. Keys are locked in one order everywhere, as their locks are held to the end. */
-  async park(messages: readonly WireMessage[], error?: AcuseError): Promise<void> {
+  async park(
+    messages: readonly WireMessage[],
+    whyOf?: (message: WireMessage) => AcuseError | undefined,
+  ): Promise<void> {
     if (messages.length === 0) return
     const { store } = this.#options
-    const failed = error === undefined ? {} : { error: recordOf(error) }
     this.#isInUse = true
     this.#isLookDue = false
     this.#lookedAtMs = this.#options.clock.now()
@@ -94,6 +96,8 @@ export class RelayParking<Tx> {
     await this.#write(async (tx) => {
       for (const message of messages.toSorted(byLine)) {
         const request = { message, reason: 'retry', ordered: message.key !== null, attempts: 0, dueInMs: 0 } as const
+        const error = whyOf?.(message)
+        const failed = error === undefined ? {} : { error: recordOf(error) }
         await store.parked.park(tx, relayGroup, { ...request, ...failed })
       }
     })

@@ -201,16 +201,13 @@ export class Relay<Tx> implements Sink {
     stalled: ReadonlyMap<string, AcuseError>,
     done: Set<RelayItem>,
   ): Promise<void> {
-    for (const [line, items] of Map.groupBy(batch, ({ delivery }) => lineOf(delivery.message))) {
-      const error = stalled.get(line)
-      if (error?.code !== 'ACUSE_DESTINATION_UNAVAILABLE') continue
-      const left = items.filter((item) => !done.has(item))
-      await this.#parking.park(
-        left.map(({ delivery }) => delivery.message),
-        error,
-      )
-      for (const item of left) this.#ack(item, done)
-    }
+    const whyOf = ({ delivery }: RelayItem): AcuseError | undefined => stalled.get(lineOf(delivery.message))
+    const refused = batch.filter((item) => !done.has(item) && whyOf(item)?.code === 'ACUSE_DESTINATION_UNAVAILABLE')
+    await this.#parking.park(
+      refused.map(({ delivery }) => delivery.message),
+      (message) => stalled.get(lineOf(message)),
+    )
+    for (const item of refused) this.#ack(item, done)
   }
 
   #ack(item: RelayItem, done: Set<RelayItem>): void {
