@@ -160,7 +160,7 @@ it('a full stream refuses what it has no room for, and it can be sent again', as
       state: 'failed',
       error: expect.objectContaining({
         retryable: true,
-        message: expect.stringMatching(/refused it: maximum messages/),
+        message: expect.stringMatching(/does not take it: maximum messages/),
       }),
     },
   ])

@@ -72,6 +72,15 @@ it('a server whose certificate is for another host is refused', async () => {
   }
 })
 
+it('a server whose certificate has expired is refused, with an error that says so', async () => {
+  await useCertificate(certificates.expired)
+  try {
+    expect(await refusal()).toMatch(/ACUSE_STORE_UNAVAILABLE.*certificate has expired/)
+  } finally {
+    await useCertificate(certificates.server)
+  }
+})
+
 it('without a certificate, with that of a stranger, and without TLS it is refused by the server', async () => {
   expect(await refusal({ ssl: { ca: certificates.ca } })).toMatch(/ACUSE_CONFIGURATION.*valid client certificate/)
   expect(await refusal({ ssl: { ca: certificates.ca, ...certificates.stranger } })).toMatch(

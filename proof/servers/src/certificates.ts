@@ -16,6 +16,8 @@ export interface Certificates {
   readonly server: Certificate
   /** For `elsewhere.example` alone. */
   readonly elsewhere: Certificate
+  /** For here, but its time is over. */
+  readonly expired: Certificate
   readonly client: Certificate
   readonly stranger: Certificate
   /** The authority that has signed `stranger`. */
@@ -36,6 +38,7 @@ export async function makeCertificates(): Promise<Certificates> {
       ca: authority,
       server: await sign(folder, 'server', 'ca', here),
       elsewhere: await sign(folder, 'elsewhere', 'ca', 'DNS:elsewhere.example'),
+      expired: await sign(folder, 'expired', 'ca', here, '0'),
       client: await sign(folder, 'acuse-client', 'ca', 'DNS:acuse-client'),
       stranger: await sign(folder, 'stranger', 'other', here),
       strangerCa: other,
@@ -51,11 +54,17 @@ async function makeAuthority(folder: string, name: string): Promise<string> {
   return readFile(join(folder, `${name}.pem`), 'utf8')
 }
 
-async function sign(folder: string, name: string, authority: string, subjects: string): Promise<Certificate> {
+async function sign(
+  folder: string,
+  name: string,
+  authority: string,
+  subjects: string,
+  validDays = days,
+): Promise<Certificate> {
   await openssl(folder, [...request(name), '-out', `${name}.csr`])
   await writeFile(join(folder, `${name}.ext`), `subjectAltName=${subjects}\nbasicConstraints=CA:FALSE\n`)
   const by = ['-CA', `${authority}.pem`, '-CAkey', `${authority}.key`, '-CAcreateserial']
-  const signed = ['-in', `${name}.csr`, '-extfile', `${name}.ext`, '-out', `${name}.pem`, '-days', days]
+  const signed = ['-in', `${name}.csr`, '-extfile', `${name}.ext`, '-out', `${name}.pem`, '-days', validDays]
   await openssl(folder, ['x509', '-req', ...by, ...signed])
   return {
     cert: await readFile(join(folder, `${name}.pem`), 'utf8'),
