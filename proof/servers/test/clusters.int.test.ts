@@ -59,31 +59,28 @@ const declare = `
     [{<<"x-queue-type">>, longstr, <<"quorum">>}], none, <<"guest">>),
   mnesia:sync_log().`
 
-for (const release of ['3.10', '4.0'] as const) {
-  testCluster<RabbitMq>({
-    name: `RabbitMQ ${release}`,
-    start: async (parent) => await startRabbitMqCluster({ release, parent }),
-    store: async (server) => void (await server.rabbitmqctl(['eval', declare])),
-    check: async (server) => {
-      const queues = await server.rabbitmqctl(['list_queues', '--quiet', 'name', 'type', 'state', 'members'])
-      assertContains(queues, 'kept\tquorum\trunning')
-      for (const node of ['rabbit1', 'rabbit2', 'rabbit3']) assertContains(queues, node)
-    },
-  })
-}
+// Of the releases that chaos runs have clusters of.
+testCluster<RabbitMq>({
+  name: 'RabbitMQ 4.0',
+  start: async (parent) => await startRabbitMqCluster({ release: '4.0', parent }),
+  store: async (server) => void (await server.rabbitmqctl(['eval', declare])),
+  check: async (server) => {
+    const queues = await server.rabbitmqctl(['list_queues', '--quiet', 'name', 'type', 'state', 'members'])
+    assertContains(queues, 'kept\tquorum\trunning')
+    for (const node of ['rabbit1', 'rabbit2', 'rabbit3']) assertContains(queues, node)
+  },
+})
 
-for (const release of ['2.9', '2.10'] as const) {
-  testCluster({
-    name: `NATS ${release}`,
-    start: async (parent) => await startNatsCluster({ release, parent }),
-    store: async ({ port }) => {
-      const stream = { name: 'kept', subjects: ['kept'], storage: 'file', num_replicas: 3 }
-      assertContains(await askNats(port, '$JS.API.STREAM.CREATE.kept', stream), '"did_create":true')
-      assertContains(await askNats(port, 'kept', {}), '"seq":1')
-    },
-    check: async ({ port }) => assertContains(await askNats(port, '$JS.API.STREAM.INFO.kept', {}), '"messages":1'),
-  })
-}
+testCluster({
+  name: 'NATS 2.10',
+  start: async (parent) => await startNatsCluster({ release: '2.10', parent }),
+  store: async ({ port }) => {
+    const stream = { name: 'kept', subjects: ['kept'], storage: 'file', num_replicas: 3 }
+    assertContains(await askNats(port, '$JS.API.STREAM.CREATE.kept', stream), '"did_create":true')
+    assertContains(await askNats(port, 'kept', {}), '"seq":1')
+  },
+  check: async ({ port }) => assertContains(await askNats(port, '$JS.API.STREAM.INFO.kept', {}), '"messages":1'),
+})
 
 testCluster({
   name: 'Kafka',
