@@ -41,7 +41,7 @@ const examples: readonly { readonly file: string; readonly prints: string; reado
     prints: '2 match, 2 known; 0 missed, 2 run again\nA-1 20, B-2 20',
     page: 'docs/guides/replay.md',
   },
-  { file: 'examples/operating/relay-state.ts', prints: 'pings one: its queue is full' },
+  { file: 'examples/operating/relay-state.ts', prints: 'pings one waits: its queue is full' },
   { file: 'examples/operating/metrics.ts', prints: 'published ping: 1\napplied ping by metrics: 1' },
   { file: 'examples/transport/use-it.ts', prints: 'hub-shop has sold A-1', page: 'docs/guides/adding-a-transport.md' },
 ]
