@@ -49,7 +49,7 @@ describe('the bench', () => {
 })
 
 async function bench(subject: string, only: string): Promise<Reported[]> {
-  const args = [subject, '--quick', '--seconds', '0.2', '--rounds', '1', '--only', only, '--json']
+  const args = [subject, '--quick', '--seconds', '0.5', '--rounds', '1', '--only', only, '--json']
   const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=@acuse/source', main, ...args])
   return JSON.parse(stdout) as Reported[]
 }

@@ -7,7 +7,7 @@ export const brokerMutations: readonly Mutation[] = [
     transport: 'rabbitmq',
     edits: [
       {
-        file: 'rabbitmq/src/publisher.ts',
+        file: 'rabbitmq/src/confirmed-channel.ts',
         find: 'this.#pending.set(message.id, pending)',
         replace:
           "this.#pending.set(message.id, pending)\n      setImmediate(() => pending.settle({ state: 'delivered' }))",

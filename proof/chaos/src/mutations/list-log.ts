@@ -102,8 +102,8 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: relay,
-        find: 'undone.push(item)\n      if (item.key !== null) heldKeys.add(item.key)',
-        replace: 'item.delivery.release()',
+        find: 'stalled.set(lineOf(message), error)',
+        replace: 'done.add(item)\n      this.#unconfirmed--\n      item.delivery.release()',
       },
     ],
     workload: { keys: 6, ratePerSecond: 250 },

@@ -48,10 +48,10 @@ test('a frozen one does not answer, is the same when it is thawed, and can still
 })
 
 test.each([
-  ['at once', 'tiny ended with code 3 before it served; its log is '],
-  ['silently', 'tiny did not serve within 700 ms; its log is '],
-])('a process that fails %s is told of, with its log', async (fail, message) => {
-  const service = await tinyProcess({ FAIL: fail }, { startTimeoutMs: 700 })
+  ['at once', 20_000, 'tiny ended with code 3 before it served; its log is '],
+  ['silently', 700, 'tiny did not serve within 700 ms; its log is '],
+])('a process that fails %s is told of, with its log', async (fail, startTimeoutMs, message) => {
+  const service = await tinyProcess({ FAIL: fail }, { startTimeoutMs })
   await expect(service.start()).rejects.toThrow(`${message}${service.log}`)
   expect(service).toMatchObject({ state: 'down', pid: undefined })
 })
