@@ -176,43 +176,50 @@ describe.each(['3.10', '4.0'] as const)('RabbitMQ %s', (release) => {
   })
 })
 
-it('the partitions of a group spread over its processes, and each key stays in order while they do (RabbitMQ 4.0)', async () => {
-  const server = await startRabbitMq({ release: '4.0' })
-  try {
-    const [stream, group] = [uniqueName('stream'), uniqueName('group')]
-    const members: { readonly opened: Opened; readonly got: Collector }[] = []
-    await using publisher = await open(server.url)
-    const keys = Array.from({ length: 40 }, (_, index) => `k${index}x`)
-    for (let round = 0; round < 3; round++) {
-      const opened = await open(server.url, { partitioned: true })
-      const got = new Collector()
-      await opened.consume({ stream, group }, got)
-      members.push({ opened, got })
-      const batch = keys.flatMap((key) => series(30, { stream, key }).slice(round * 10, round * 10 + 10))
-      await publisher.transport.publish(batch, AbortSignal.timeout(30_000))
-    }
-    // Who came last gets its part once the others have given it up, which may be after all of this.
-    let published = 30
-    await eventually(
-      async () => {
-        const more = keys.flatMap((key) => series(published + 1, { stream, key }).slice(published))
-        published += 1
-        await publisher.transport.publish(more, AbortSignal.timeout(30_000))
-        for (const { got } of members) expect(got.deliveries.length).toBeGreaterThan(0)
-      },
-      { timeoutMs: 30_000 },
-    )
-    await eventually(() => expect(members.flatMap(({ got }) => got.labels())).toHaveLength(keys.length * published), {
-      timeoutMs: 30_000,
-    })
-    for (const key of keys) {
-      for (const { got } of members) {
-        const order = got.labels(key).map((label) => Number(label.slice(key.length)))
-        expect(order).toEqual(order.toSorted((one, other) => one - other))
+it(
+  'the partitions of a group spread over its processes, and each key stays in order while they do (RabbitMQ 4.0)',
+  { timeout: 120_000 },
+  async () => {
+    const server = await startRabbitMq({ release: '4.0' })
+    try {
+      const [stream, group] = [uniqueName('stream'), uniqueName('group')]
+      // Each goes to one of them by chance: that one of three gets none of four happens in a run of five.
+      const partitions = 32
+      const streams = [{ name: stream, partitions }]
+      const members: { readonly opened: Opened; readonly got: Collector }[] = []
+      await using publisher = await open(server.url)
+      const keys = Array.from({ length: 40 }, (_, index) => `k${index}x`)
+      for (let round = 0; round < 3; round++) {
+        const opened = await open(server.url, { partitioned: true })
+        const got = new Collector()
+        await opened.consume({ stream, streams, group }, got)
+        members.push({ opened, got })
+        const batch = keys.flatMap((key) => series(30, { stream, key, partitions }).slice(round * 10, round * 10 + 10))
+        await publisher.transport.publish(batch, AbortSignal.timeout(30_000))
       }
+      // Who came last gets its part once the others have given it up, which may be after all of this.
+      let published = 30
+      await eventually(
+        async () => {
+          const more = keys.flatMap((key) => series(published + 1, { stream, key, partitions }).slice(published))
+          published += 1
+          await publisher.transport.publish(more, AbortSignal.timeout(30_000))
+          for (const { got } of members) expect(got.deliveries.length).toBeGreaterThan(0)
+        },
+        { timeoutMs: 30_000 },
+      )
+      await eventually(() => expect(members.flatMap(({ got }) => got.labels())).toHaveLength(keys.length * published), {
+        timeoutMs: 30_000,
+      })
+      for (const key of keys) {
+        for (const { got } of members) {
+          const order = got.labels(key).map((label) => Number(label.slice(key.length)))
+          expect(order).toEqual(order.toSorted((one, other) => one - other))
+        }
+      }
+      for (const { opened } of members) await opened[Symbol.asyncDispose]()
+    } finally {
+      await server[Symbol.asyncDispose]()
     }
-    for (const { opened } of members) await opened[Symbol.asyncDispose]()
-  } finally {
-    await server[Symbol.asyncDispose]()
-  }
-})
+  },
+)
