@@ -123,7 +123,7 @@ export class ForeignReading {
     const data = this.#dataOf(message, decoded)
     const found = mapping.id === undefined ? decoded?.id || message.id : mapping.id(message)
     const id = makesIds && found === null ? newId() : found
-    if (!isId(id)) throw this.#undecodable(`its id is ${JSON.stringify(id)}; 1 to ${longestIdChars} characters are one`)
+    if (!isId(id)) throw this.#undecodable(`its id is ${shortly(id)}; 1 to ${longestIdChars} characters are one`)
     const { headers } = message
     return {
       id,
@@ -156,7 +156,7 @@ export class ForeignReading {
     const key: unknown = mapping.key === undefined ? type.keyOf(data as never) : mapping.key(message)
     if (key === null) return null
     const isKey = typeof key === 'string' && key !== '' && Buffer.byteLength(key) <= longestKeyBytes
-    if (!isKey) throw this.#undecodable(`its key is ${JSON.stringify(key)}; 1 to ${longestKeyBytes} bytes are one`)
+    if (!isKey) throw this.#undecodable(`its key is ${shortly(key)}; 1 to ${longestKeyBytes} bytes are one`)
     return key
   }
 
@@ -170,6 +170,15 @@ const controlCharacters = /[\u0000-\u001f\u007f]/
 
 function isId(id: unknown): id is string {
   return typeof id === 'string' && id !== '' && id.length <= longestIdChars && !controlCharacters.test(id)
+}
+
+/** What a mapping gave in place of an id or a key: of a text its beginning, of anything else its kind, as that may be the whole payload. */
+function shortly(given: unknown): string {
+  return typeof given === 'string'
+    ? JSON.stringify(given.slice(0, 50))
+    : given === null
+      ? 'null'
+      : `of type ${typeof given}`
 }
 
 function isTime(time: Date | null): time is Date {

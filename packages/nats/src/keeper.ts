@@ -6,7 +6,7 @@ import { asAcuseError } from './errors.ts'
 import { recordOf } from './place.ts'
 import { lastBefore, type Start } from './start.ts'
 import { readStream } from './streams.ts'
-import { bucketStreamOf, keys, streamNameOf, tokenOf } from './topology.ts'
+import { bucketStreamOf, keys, streamNameOf } from './topology.ts'
 
 export interface KeeperOptions {
   readonly connection: Connection
@@ -57,8 +57,9 @@ export class Keeper {
   }
 
   async #trimAll(signal: AbortSignal): Promise<void> {
+    if (this.#streams.size === 0 || !(await this.#isBucketOld())) return
     for (const [name, partitions] of this.#streams) {
-      if (signal.aborted || !(await this.#isBucketOld())) return
+      if (signal.aborted) return
       await this.#trim(name, partitions)
     }
   }
@@ -102,8 +103,7 @@ export class Keeper {
       return kept
     }
     const prefix = `$KV.${bucket}.`
-    const patterns = [keys.start('*', name), `place.*.${tokenOf(name)}.*`]
-    for (const pattern of patterns) {
+    for (const pattern of [keys.start('*', name), keys.place('*', name, '*')]) {
       for (const subject of await readSubjects(connection, stored, prefix + pattern)) {
         const message = await readMessage(connection, stored, { last_by_subj: subject })
         if (message === undefined) continue

@@ -102,6 +102,6 @@ export function bucketConfigOf(bucket: string, { replicas }: Pick<StreamShape, '
 export const keys = {
   leases: (group: string): string => `leases.${tokenOf(group)}`,
   start: (group: string, stream: string): string => `start.${tokenOf(group)}.${tokenOf(stream)}`,
-  place: (group: string, stream: string, partition: number): string =>
+  place: (group: string, stream: string, partition: number | '*'): string =>
     `place.${tokenOf(group)}.${tokenOf(stream)}.${partition}`,
 } as const

@@ -23,7 +23,7 @@ const orders = stream('orders')
 export const OrderPlaced = orders.message('order.placed', { schema, key: ({ orderId }) => orderId })
 export const OrderCancelled = orders.message('order.cancelled', { schema, key: ({ orderId }) => orderId })
 
-/** A service whose own transport is its log; stopped when it goes out of scope. */
+/** A service that runs, whose own transport is its log. */
 export async function service(
   declare: (bus: Bus<MemoryTx>) => void,
   name = 'shop',
