@@ -1,10 +1,10 @@
 import { type Bus, createBus } from '@acuse/core'
 import { pg } from '@acuse/postgres'
 import { transportAt } from '@acuse/transports'
-import { type Server, startKafka, startNats, startRabbitMq, startRedis } from '@acuse-proof/servers'
 import { randomInt } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
+import { type Broker, brokers } from '../processes/brokers.ts'
 import { Item } from '../processes/item.ts'
 import { type Experiment, experiment, Findings, quantile, type Result } from './experiment.ts'
 import { countFaults, countInversions } from './publish.ts'
@@ -16,33 +16,6 @@ const keys = 50
 /** Of a transaction while the broker is away, compared with one while it is there. */
 const mostTimes = 1.2
 const drainWithinMs = 120_000
-
-interface Broker {
-  /** As in `I10-nats`. */
-  readonly name: string
-  start(): Promise<Server>
-  /** Its address for `transportAt`. */
-  urlOf(server: Server): string
-}
-
-const brokers: readonly Broker[] = [
-  { name: 'rabbitmq', start: () => startRabbitMq({ release: '4.0' }), urlOf: ({ url }) => url },
-  {
-    name: 'kafka',
-    start: () => startKafka({ lines: ['auto.create.topics.enable=false'] }),
-    urlOf: ({ url }) => `kafka://${url}?replicationFactor=1`,
-  },
-  {
-    name: 'nats',
-    start: () => startNats({ release: '2.10', jetstream: ['sync_interval: always'] }),
-    urlOf: ({ url }) => url,
-  },
-  {
-    name: 'redis',
-    start: () => startRedis({ release: '8.0', lines: ['appendfsync always'] }),
-    urlOf: ({ url }) => url,
-  },
-]
 
 interface OutageSize {
   /** How long the broker is there, and away, ms. */

@@ -42,6 +42,9 @@ export class RelayParking<Tx> {
   #isInUse = true
   #isLookDue = true
   #lookedAtMs = 0
+  #looking: Promise<void> = Promise.resolve()
+  /** How often something was parked: a look that it overtook says nothing of it. */
+  #parks = 0
 
   constructor(options: RelayParkingOptions<Tx>) {
     this.#options = options
@@ -90,8 +93,7 @@ export class RelayParking<Tx> {
     if (messages.length === 0) return
     const { store } = this.#options
     this.#isInUse = true
-    this.#isLookDue = false
-    this.#lookedAtMs = this.#options.clock.now()
+    this.#parks++
     point('relay.beforePark')
     await this.#write(async (tx) => {
       for (const message of messages.toSorted(byLine)) {
@@ -106,19 +108,26 @@ export class RelayParking<Tx> {
   }
 
   async #inUse(): Promise<boolean> {
-    const { clock } = this.#options
-    const isOld = this.#isInUse && Math.abs(clock.now() - this.#lookedAtMs) >= lookEveryMs
-    if (!this.#isLookDue && !isOld) return this.#isInUse
-    // Before the answer is there a partition may come that it does not count for.
-    this.#isLookDue = false
+    const isOld = this.#isInUse && Math.abs(this.#options.clock.now() - this.#lookedAtMs) >= lookEveryMs
+    if (this.#isLookDue || isOld) {
+      // Before the answer is there a partition may come that it does not count for.
+      this.#isLookDue = false
+      this.#lookedAtMs = this.#options.clock.now()
+      this.#looking = this.#looking.catch(() => undefined).then(() => this.#look())
+    }
+    await this.#looking
+    return this.#isInUse
+  }
+
+  async #look(): Promise<void> {
+    const parks = this.#parks
     try {
-      this.#isInUse = Object.keys(await this.counts()).length > 0
+      const isInUse = Object.keys(await this.counts()).length > 0
+      if (this.#parks === parks) this.#isInUse = isInUse
     } catch (error) {
       this.#isLookDue = true
       throw error
     }
-    this.#lookedAtMs = clock.now()
-    return this.#isInUse
   }
 
   /** As the inbox would answer: nothing of it stays. */

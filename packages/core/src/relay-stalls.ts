@@ -1,9 +1,12 @@
 import type { Clock } from './clock.ts'
 import type { AcuseError } from './errors.ts'
 import type { WireMessage } from './message.ts'
+import type { PublishResult } from './transport.ts'
 
 const firstPauseMs = 50
 const longestPauseMs = 5_000
+/** Of a broker that is away: all that is out is tried again together then, and waits for its return. */
+const longestOutageMs = 1_000
 /** Whoever looks at more has no use for it; a broker that is away stalls every key there is. */
 const mostStalls = 1_000
 /** What was set aside may be sent by another process, which this one is not told of. */
@@ -26,6 +29,8 @@ export interface StalledKey {
 export class RelayStalls {
   readonly #clock: Clock
   readonly #byLine = new Map<string, { readonly stalled: StalledKey; readonly triedAtMs: number }>()
+  /** How often in a row the broker as a whole has taken nothing. */
+  #outages = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -55,14 +60,32 @@ export class RelayStalls {
     if (this.#byLine.size > 0) this.#byLine.delete(lineOf(message))
   }
 
-  /** When to try again what has just failed: 50 ms after the first attempt, at most 5 s. */
+  /** Notes whether the broker took anything of a batch, or is away as a whole. */
+  noteBatch(results: readonly PublishResult[]): void {
+    if (results.some((result) => !isOfBroker(result))) this.#outages = 0
+    else if (results.length > 0) this.#outages++
+  }
+
+  /**
+   * When to try again what has just failed: 50 ms after the first attempt, at most 5 s. While the broker is away it is the same for all
+   * keys: by the attempts of each, those that had just come had everything tried again after 50 ms, 500 messages at a time.
+   */
   pauseMs(messages: readonly WireMessage[]): number {
+    if (this.#outages > 0) return Math.min(pauseAfter(this.#outages), longestOutageMs)
     const attempts = messages.map((message) => this.#byLine.get(lineOf(message))?.stalled.attempts ?? mostAttempts)
     return pauseAfter(Math.min(...attempts))
   }
 }
 
 const mostAttempts = 1 + Math.ceil(Math.log2(longestPauseMs / firstPauseMs))
+
+/** Whether it says nothing of the message and its destination. */
+function isOfBroker(result: PublishResult): boolean {
+  return (
+    result.state === 'failed' &&
+    (result.error.code === 'ACUSE_TRANSPORT_UNAVAILABLE' || result.error.code === 'ACUSE_PUBLISH_TIMEOUT')
+  )
+}
 
 /** How long to wait after so many failed attempts. */
 export function pauseAfter(attempts: number): number {

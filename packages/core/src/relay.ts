@@ -17,10 +17,14 @@ interface RelayItem extends LaneItem {
   readonly delivery: Delivery
 }
 
-/** One batch in flight: nothing of a key is sent while an earlier message of it is unconfirmed. */
-const batches: LaneKind = { most: 500, waitMs: 0 }
+const batches: LaneKind = { most: 125, waitMs: 0 }
+/**
+ * Batches in flight at once. Nothing of a key is sent while an earlier message of it is unconfirmed. One of 500 waited for its last
+ * confirmation: over RabbitMQ at 1,000/s it was 26 ms from commit to effect (p50) and 18 so, and 0.72 of amqplib's rate and 0.82 so.
+ */
+const concurrency = 8
 /** The most that is taken from the log and not sent yet. */
-const prefetch = 4 * batches.most
+const prefetch = 2 * concurrency * batches.most
 /** From here on what stalls takes the place of what could be sent. */
 const crowded = prefetch / 2
 
@@ -61,7 +65,7 @@ export class Relay<Tx> implements Sink {
   constructor(options: RelayOptions<Tx>) {
     const { service, store, clock, pollMs = defaultPollMs, onError } = options
     this.#options = options
-    this.#lanes = new Lanes({ clock, concurrency: 1, run: (batch) => this.#send(batch) })
+    this.#lanes = new Lanes({ clock, concurrency, run: (batch) => this.#send(batch) })
     this.#stalls = new RelayStalls(clock)
     const publish = (messages: readonly WireMessage[]): Promise<readonly PublishResult[]> => this.#publish(messages)
     this.#parking = new RelayParking({ service, store, clock, pollMs, stalls: this.#stalls, publish, onError })
@@ -75,7 +79,7 @@ export class Relay<Tx> implements Sink {
     this.#parking.start()
   }
 
-  /** Finishes the batch in flight and lets go; the rest is sent by whoever relays next. */
+  /** Finishes the batches in flight and lets go; the rest is sent by whoever relays next. */
   async stop(deadlineMs: number): Promise<void> {
     const cancel = this.#options.clock.after(deadlineMs, () => this.#stopping.abort())
     this.#subscription?.pause()
@@ -134,6 +138,7 @@ export class Relay<Tx> implements Sink {
       for (const item of batch) if (!fresh.has(item.delivery.message)) this.#ack(item, done)
       const sent = batch.filter((item) => !done.has(item))
       const results = await this.#publish(sent.map(({ delivery }) => delivery.message))
+      this.#stalls.noteBatch(results)
       const stalled = await this.#settle(sent, results, done)
       if (this.#unconfirmed >= crowded) await this.#setAside(sent, stalled, done)
     } catch (cause) {

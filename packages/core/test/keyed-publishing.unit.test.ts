@@ -54,15 +54,35 @@ test('where one fails nothing later of its key is sent, and the others are', asy
   expect(broker.sent).toEqual(['a1', 'b1'])
 })
 
-test('a batch begins when the one before it has settled', async () => {
+test('batches go beside each other, and a key waits for what earlier ones have of it', async () => {
   const broker = new Broker()
-  const first = broker.publishing.publish([message('a1', 'a')], new AbortController().signal)
+  const publish = (...batch: WireMessage[]): Promise<readonly PublishResult[]> =>
+    broker.publishing.publish(batch, new AbortController().signal)
+  const calls = [
+    publish(message('a1', 'a'), message('a2', 'a')),
+    publish(message('a3', 'a'), message('b1', 'b'), message('n1', null)),
+    publish(message('a4', 'a'), message('n2', null)),
+  ]
+  await settled()
+  expect(broker.sent).toEqual(['a1', 'b1', 'n1', 'n2'])
+  for (const id of ['a1', 'b1', 'n1', 'n2', 'a2', 'a3', 'a4']) await broker.answer(id)
+  expect(broker.sent.slice(4)).toEqual(['a2', 'a3', 'a4'])
+  expect((await Promise.all(calls)).flat()).toEqual(Array.from({ length: 7 }, () => delivered))
+})
+
+test('a key that was not confirmed in time does not hold up its next batch', async () => {
+  const broker = new Broker()
+  const abort = new AbortController()
+  const first = broker.publishing.publish([message('a1', 'a')], abort.signal)
   const second = broker.publishing.publish([message('a2', 'a')], new AbortController().signal)
   await settled()
   expect(broker.sent).toEqual(['a1'])
-  await broker.answer('a1')
+  abort.abort()
+  expect(await first).toMatchObject([{ state: 'failed', error: { code: 'ACUSE_PUBLISH_TIMEOUT' } }])
+  await settled()
+  expect(broker.sent).toEqual(['a1', 'a2'])
   await broker.answer('a2')
-  expect([...(await first), ...(await second)]).toEqual([delivered, delivered])
+  expect(await second).toEqual([delivered])
 })
 
 test('it settles when it is aborted, says what was not confirmed, and sends no more of it', async () => {
