@@ -13,6 +13,14 @@ export { type Clock, pause, systemClock } from './clock.ts'
 export { cloudEvents, type CloudEventsOptions } from './cloud-events.ts'
 export type { Codec, Encoded } from './codec.ts'
 export { type CrashPoint, crashPoints } from './crash-points.ts'
+export {
+  assertGivenOnce,
+  type Credentials,
+  CredentialSource,
+  type CredentialSourceOptions,
+  type CredentialsProvider,
+  refusedCredentials,
+} from './credentials.ts'
 export { type CronTimes, parseCron } from './cron.ts'
 export type { DeadLetters, ReplayOptions } from './dead-letters.ts'
 export { type Diagnostics, listen, point, tell } from './diagnostics.ts'

@@ -8,7 +8,8 @@ import {
   ConnectionPool,
   type ConnectionOptions as ClientOptions,
 } from '@platformatic/kafka'
-import { reasonOf } from './errors.ts'
+import { toldOf } from './errors.ts'
+import type { Login } from './login.ts'
 import { type MetadataResponse, requests } from './protocol.ts'
 
 const connectTimeoutMs = 5_000
@@ -20,12 +21,10 @@ const needed = { key: 1, version: 17 } as const
 export interface ClusterOptions {
   readonly brokers: readonly string[]
   readonly tls: ClientOptions['tls']
-  readonly sasl: ClientOptions['sasl']
+  readonly login: Login
   /** As the brokers' metrics and quotas show it. */
   readonly clientId: string
   readonly clock: Clock
-  /** What no error may say. */
-  readonly secrets: readonly string[]
 }
 
 /** A Kafka cluster: its brokers as far as they are known, and connections to them. */
@@ -70,7 +69,8 @@ export class Cluster {
 
   /** Connections of their own: a broker answers the requests of one in their order, and some of them wait. */
   connect(timeoutMs: number = requestTimeoutMs): Connections {
-    const { tls, sasl, clientId, clock } = this.#options
+    const { tls, login, clientId, clock } = this.#options
+    const { sasl } = login
     const pool = new ConnectionPool(clientId, {
       ...(tls === undefined ? {} : { tls, tlsServerName: this.#bootstrap.some(({ host }) => isIP(host) === 0) }),
       ...(sasl === undefined ? {} : { sasl }),
@@ -91,12 +91,9 @@ export class Cluster {
   /** An error about the whole of it, without a secret. */
   unreachable(cause: unknown): AcuseError {
     if (cause instanceof AcuseError) return cause
-    const text = `kafka ${this.#options.brokers.join(',')}: ${this.withoutSecrets(reasonOf(cause))}; it is tried again.`
+    const { brokers, login } = this.#options
+    const text = `kafka ${brokers.join(',')}: ${login.withoutSecrets(toldOf(cause))}; it is tried again.`
     return new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text, { cause })
-  }
-
-  withoutSecrets(text: string): string {
-    return this.#options.secrets.reduce((rest, secret) => (secret === '' ? rest : rest.replaceAll(secret, '***')), text)
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { AcuseError, messageOf } from '@acuse/core'
+import { AcuseError, messageOf, refusedCredentials } from '@acuse/core'
 import { AuthenticationError, MultipleErrors, protocolErrorsCodesById, ProtocolError } from '@platformatic/kafka'
 
 /** The name that Kafka's protocol has for an error code, as `NOT_COORDINATOR`; undefined for 0, which is none. */
@@ -19,7 +19,7 @@ export function isRefusal(answer: string | undefined): boolean {
 }
 
 /** All that is known of an error, in one line. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (error instanceof ProtocolError) {
     const told = textOf(error['serverErrorMessage'])
     return told === undefined ? `${textOf(error['apiId'])}` : `${textOf(error['apiId'])} (${told})`
@@ -32,16 +32,20 @@ export function reasonOf(error: unknown): string {
 /** Anything thrown, as an error that says to what it happened. */
 export function asAcuseError(error: unknown, what: string): AcuseError {
   if (error instanceof AcuseError) return error
-  const remedy = remedyOf(error)
+  const refused = isRefusal(answerOf(error))
+  const remedy = refused ? "grant it to the client's user (kafka-acls.sh); it is tried again" : 'it is tried again'
   // Of one topic or group, while others go on.
-  const code = isRefusal(answerOf(error)) ? 'ACUSE_DESTINATION_UNAVAILABLE' : 'ACUSE_TRANSPORT_UNAVAILABLE'
-  return new AcuseError(code, `${what}: ${reasonOf(error)}; ${remedy}.`, { cause: error })
+  const code = refused ? 'ACUSE_DESTINATION_UNAVAILABLE' : 'ACUSE_TRANSPORT_UNAVAILABLE'
+  return new AcuseError(code, `${what}: ${toldOf(error)}; ${remedy}.`, { cause: error })
 }
 
-function remedyOf(error: unknown): string {
-  if (isRefusal(answerOf(error))) return "grant it to the client's user (kafka-acls.sh); it is tried again"
-  if (isAuthentication(error)) return 'look at the name, the password and the mechanism; it is tried again'
-  return 'it is tried again'
+/** As the client says it: that is about how, not who. */
+const noMechanism = 'Cannot find a suitable SASL mechanism'
+
+/** What is known of it and, where it is about who connects, what to do. */
+export function toldOf(error: unknown): string {
+  const reason = reasonOf(error)
+  return isAuthentication(error) && !reason.includes(noMechanism) ? refusedCredentials(reason) : reason
 }
 
 function isAuthentication(error: unknown): boolean {

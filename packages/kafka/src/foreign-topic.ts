@@ -17,6 +17,7 @@ import {
 import { type KafkaRecord, type MessageRecord, murmur2 } from '@platformatic/kafka'
 import type { Cluster } from './connection.ts'
 import { checkedSettings, type KafkaOptions, type KafkaSettings, membershipOf, openCluster, pacedBy } from './kafka.ts'
+import type { ReachOptions } from './login.ts'
 import { Producer } from './producer.ts'
 import { Publisher } from './publisher.ts'
 import { brokerSessionMs } from './settings.ts'
@@ -26,7 +27,7 @@ import { Topics } from './topics.ts'
 /** How the brokers of others are reached. */
 export type ForeignClusterOptions = Pick<
   KafkaOptions,
-  'groupProtocol' | 'sessionTimeoutMs' | 'heartbeatMs' | 'rebalanceTimeoutMs' | 'sasl' | 'tls'
+  'groupProtocol' | 'sessionTimeoutMs' | 'heartbeatMs' | 'rebalanceTimeoutMs' | keyof ReachOptions
 >
 
 export interface KafkaTopicOptions extends ForeignClusterOptions {
@@ -121,7 +122,7 @@ function foreignMessageOf(topic: string, partition: number, offset: number, reco
   }
 }
 
-export interface KafkaForwardOptions extends Pick<KafkaOptions, 'sasl' | 'tls'> {
+export interface KafkaForwardOptions extends ReachOptions {
   /** How its readers want messages: `plainEnvelope()`, `cloudEvents()`. */
   readonly codec: Encoder
 }

@@ -5,5 +5,6 @@ export {
   kafkaTopic,
   type KafkaTopicOptions,
 } from './foreign-topic.ts'
-export { kafka, type KafkaOptions, type KafkaSasl } from './kafka.ts'
+export { kafka, type KafkaOptions } from './kafka.ts'
+export type { KafkaSasl } from './login.ts'
 export type { UnsafeSetting } from './settings.ts'

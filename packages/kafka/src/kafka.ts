@@ -12,10 +12,10 @@ import {
   type TransportFactory,
   type WireMessage,
 } from '@acuse/core'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { ClassicMembership } from './classic-membership.ts'
 import { Cluster } from './connection.ts'
 import { ConsumerMembership } from './consumer-membership.ts'
+import { loginOf, type ReachOptions } from './login.ts'
 import type { Membership, MembershipOptions } from './membership.ts'
 import { Producer } from './producer.ts'
 import { placeOf, Publisher } from './publisher.ts'
@@ -24,14 +24,7 @@ import { KafkaSubscription } from './subscription.ts'
 import { Topics } from './topics.ts'
 import { readOurs } from './wire.ts'
 
-/** Name and password, as the brokers have them. */
-export interface KafkaSasl {
-  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
-  readonly username: string
-  readonly password: string
-}
-
-export interface KafkaOptions {
+export interface KafkaOptions extends ReachOptions {
   /** How many brokers keep each message; one less than that confirms it. 1 accepts that it is gone with its broker. Default 3. */
   readonly replicationFactor?: number
   /** How long topics keep messages, read or not, ms; -1 for ever. Default 7 days. */
@@ -51,13 +44,10 @@ export interface KafkaOptions {
   readonly rebalanceTimeoutMs?: number
   /** Settings of brokers and topics that are accepted although they lose messages. */
   readonly allowUnsafe?: readonly UnsafeSetting[]
-  readonly sasl?: KafkaSasl
-  /** `true`, or certificates and the like as Node's `tls.connect` takes them. */
-  readonly tls?: true | TlsOptions
 }
 
 /** The options with their defaults. */
-export type KafkaSettings = Required<Omit<KafkaOptions, 'sasl' | 'tls'>>
+export type KafkaSettings = Required<Omit<KafkaOptions, keyof ReachOptions>>
 
 const defaults: KafkaSettings = {
   replicationFactor: 3,
@@ -97,7 +87,12 @@ export function kafka(brokers: string | readonly string[], options: KafkaOptions
 }
 
 /** Throws `ACUSE_CONFIGURATION` for numbers that make no sense. */
-export function checkedSettings({ sasl: _sasl, tls: _tls, ...given }: KafkaOptions): KafkaSettings {
+export function checkedSettings({
+  sasl: _sasl,
+  credentials: _credentials,
+  tls: _tls,
+  ...given
+}: KafkaOptions): KafkaSettings {
   const settings: KafkaSettings = { ...defaults, ...given }
   checkAtLeast('kafka: replicationFactor', settings.replicationFactor, 1)
   checkAtLeast('kafka: retentionMs', settings.retentionMs, -1)
@@ -114,19 +109,19 @@ export function pacedBy(settings: KafkaSettings, sessionTimeoutMs: number): Kafk
   return { ...settings, sessionTimeoutMs, heartbeatMs }
 }
 
-/** Connects to the brokers. Throws `ACUSE_TRANSPORT_UNAVAILABLE`. */
-export function openCluster(
+/** Connects to the brokers. Throws `ACUSE_TRANSPORT_UNAVAILABLE`, and `ACUSE_CONFIGURATION` where it is not said, or said twice, who connects. */
+export async function openCluster(
   brokers: string | readonly string[],
-  { sasl, tls }: Pick<KafkaOptions, 'sasl' | 'tls'>,
-  { service, instance, clock }: TransportContext,
+  { tls, ...who }: ReachOptions,
+  context: TransportContext,
 ): Promise<Cluster> {
+  const { service, instance, clock } = context
+  const addresses = (typeof brokers === 'string' ? brokers.split(',') : brokers).map((broker) => broker.trim())
+  const login = loginOf(addresses, who, context)
+  await login.prepare()
   return Cluster.open({
-    brokers: (typeof brokers === 'string' ? brokers.split(',') : brokers).map((broker) => broker.trim()),
+    ...{ brokers: addresses, clientId: `${service} ${instance}`, clock, login },
     tls: tls === true ? {} : tls,
-    sasl,
-    clientId: `${service} ${instance}`,
-    clock,
-    secrets: sasl === undefined ? [] : [sasl.password],
   })
 }
 

@@ -8,7 +8,7 @@ import {
   type WireMessage,
 } from '@acuse/core'
 import type { MessageRecord } from '@platformatic/kafka'
-import { asAcuseError, isRefusal, reasonOf } from './errors.ts'
+import { asAcuseError, isRefusal, toldOf } from './errors.ts'
 import type { Batch, Producer } from './producer.ts'
 import type { Topic, Topics } from './topics.ts'
 import { bytesOf, partitionOf, recordOf } from './wire.ts'
@@ -155,7 +155,7 @@ export class Publisher {
       for (const [index, lane] of lanes.entries()) this.#settle(lane, answers[index])
     } catch (error) {
       const code = error instanceof NoLeader ? 'ACUSE_DESTINATION_UNAVAILABLE' : 'ACUSE_TRANSPORT_UNAVAILABLE'
-      for (const lane of lanes) void this.#again(lane, reasonOf(error), code)
+      for (const lane of lanes) void this.#again(lane, toldOf(error), code)
     }
     this.#ask()
   }

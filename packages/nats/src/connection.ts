@@ -1,32 +1,28 @@
-import { AcuseError, type Clock, ConfigurationError, messageOf, pause } from '@acuse/core'
+import { AcuseError, type Clock, ConfigurationError, messageOf, pause, refusedCredentials } from '@acuse/core'
 import {
-  type Authenticator,
   connect,
-  type ConnectionOptions as ClientOptions,
   type Msg,
   type MsgHdrs,
   type NatsConnection,
   type NodeConnectionOptions,
 } from '@nats-io/transport-node'
+import { addressesOf } from './addresses.ts'
+import { isAboutWho, Login, type LoginOptions } from './login.ts'
 
 const connectTimeoutMs = 10_000
 const closeWithinMs = 1_000
 const requestTimeoutMs = 5_000
-const reconnectEveryMs = 200
 /** A server that has given no sign of life for two of these is given up. */
 const pingEveryMs = 5_000
 /** Before 2.10 a consumer has one filter, and a stream has no metadata. */
 const oldest = [2, 10] as const
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends LoginOptions {
   /** One server, or several with commas between them. */
   readonly url: string
   readonly tls: NodeConnectionOptions['tls'] | undefined
-  readonly authenticator: Authenticator | undefined
   /** As the server's list of connections shows it. */
   readonly name: string
-  readonly clock: Clock
-  readonly onError: (error: AcuseError) => void
 }
 
 /** Told when the connection breaks, and when it is back. */
@@ -53,17 +49,18 @@ export interface Connection {
 
 /** Throws `ACUSE_TRANSPORT_UNAVAILABLE` while the server cannot be reached, and `ACUSE_CONFIGURATION` for one that is too old. */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
-  const { name, tls, authenticator, clock, onError } = options
-  const { servers, secure, credentials, hosts } = addressesOf(options.url)
+  const { name, tls, clock, onError } = options
+  const addresses = addressesOf(options.url)
+  const { servers, secure, hosts } = addresses
+  const login = new Login(addresses, options)
+  await login.renew()
   const client = await connect({
-    ...credentials,
+    ...login.client,
     ...(tls !== undefined || secure ? { tls: tls ?? {} } : {}),
-    ...(authenticator === undefined ? {} : { authenticator }),
     servers,
     name,
     timeout: connectTimeoutMs,
     maxReconnectAttempts: -1,
-    reconnectTimeWait: reconnectEveryMs,
     pingInterval: pingEveryMs,
     // What a user may do can be mended while it runs: it goes on trying.
     ignoreAuthErrorAbort: true,
@@ -74,7 +71,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   })
   try {
     checkServer(hosts, client)
-    return new ClientConnection({ client, hosts, clock, onError })
+    return new ClientConnection({ client, hosts, login, clock, onError })
   } catch (error) {
     await client.close()
     throw error
@@ -84,6 +81,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 interface Parts {
   readonly client: NatsConnection
   readonly hosts: string
+  readonly login: Login
   readonly clock: Clock
   readonly onError: (error: AcuseError) => void
 }
@@ -93,6 +91,8 @@ class ClientConnection implements Connection {
   readonly #parts: Parts
   readonly #listeners = new Set<ConnectionListener>()
   readonly #pending = new Set<(error: Error) => void>()
+  /** What was told of this break: the same is not told again at each try. */
+  readonly #told = new Set<string>()
   #connected = true
 
   constructor(parts: Parts) {
@@ -145,61 +145,46 @@ class ClientConnection implements Connection {
     await Promise.race([this.client.close().catch(() => undefined), pause(this.#parts.clock, closeWithinMs)])
   }
 
+  /** The client tells a break, and the return, once more for each try that was refused in between. */
   async #watch(): Promise<void> {
-    const { hosts, onError } = this.#parts
     for await (const status of this.client.status()) {
-      if (status.type === 'disconnect' && !this.client.isClosed()) {
-        this.#connected = false
-        onError(unreachable(hosts, new Error('the connection broke')))
-        for (const reject of this.#pending) reject(this.#lost())
-        for (const { onLost } of [...this.#listeners]) onLost()
-      } else if (status.type === 'reconnect') {
-        this.#connected = true
-        for (const { onBack } of [...this.#listeners]) onBack()
-      } else if (status.type === 'error') {
-        onError(unreachable(hosts, status.error))
-      }
+      if (status.type === 'disconnect' && this.#connected && !this.client.isClosed()) this.#onLost()
+      else if (status.type === 'reconnect' && !this.#connected) this.#onBack()
+      else if (status.type === 'error') this.#onError(status.error)
     }
+  }
+
+  #onLost(): void {
+    this.#connected = false
+    this.#tell(new Error('the connection broke'))
+    void this.#parts.login.renew()
+    for (const reject of this.#pending) reject(this.#lost())
+    for (const { onLost } of [...this.#listeners]) onLost()
+  }
+
+  #onBack(): void {
+    this.#connected = true
+    this.#told.clear()
+    this.#parts.login.accepted()
+    for (const { onBack } of [...this.#listeners]) onBack()
+  }
+
+  #onError(error: Error): void {
+    this.#tell(error)
+    if (isAboutWho(error)) this.#parts.login.refused()
+  }
+
+  #tell(cause: Error): void {
+    const { hosts, onError } = this.#parts
+    const error = unreachable(hosts, cause)
+    if (this.#told.has(error.message)) return
+    if (!this.#connected) this.#told.add(error.message)
+    onError(error)
   }
 
   #lost(): AcuseError {
     return unreachable(this.#parts.hosts, new Error('there is no connection'))
   }
-}
-
-interface Addresses {
-  readonly servers: string[]
-  readonly secure: boolean
-  readonly credentials: Pick<ClientOptions, 'user' | 'pass' | 'token'>
-  /** Without what is secret. */
-  readonly hosts: string
-}
-
-function addressesOf(url: string): Addresses {
-  const addresses = url.split(',').map((each) => addressOf(each.trim()))
-  const [first] = addresses
-  const user = decodeURIComponent(first?.username ?? '')
-  const pass = decodeURIComponent(first?.password ?? '')
-  return {
-    servers: addresses.map(({ host }) => host),
-    secure: addresses.some(({ protocol }) => protocol === 'tls:'),
-    // As NATS' own tools read an address: a name alone is a token.
-    credentials: user === '' ? {} : pass === '' ? { token: user } : { user, pass },
-    hosts: addresses.map(({ host }) => host).join(','),
-  }
-}
-
-function addressOf(url: string): URL {
-  if (!URL.canParse(url)) {
-    throw new ConfigurationError(
-      'nats: the address is no URL: give nats://user:password@host:4222, or several with commas.',
-    )
-  }
-  const address = new URL(url)
-  if (address.protocol !== 'nats:' && address.protocol !== 'tls:') {
-    throw new ConfigurationError(`nats: the address begins with ${address.protocol}//; it must be nats:// or tls://.`)
-  }
-  return address
 }
 
 function checkServer(hosts: string, { info }: NatsConnection): void {
@@ -210,6 +195,7 @@ function checkServer(hosts: string, { info }: NatsConnection): void {
 }
 
 function unreachable(hosts: string, cause: unknown): AcuseError {
-  const text = `nats ${hosts}: ${messageOf(cause)}; it is tried again.`
+  const said = messageOf(cause)
+  const text = `nats ${hosts}: ${isAboutWho(cause) ? refusedCredentials(said) : said}; it is tried again.`
   return new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text, { cause })
 }

@@ -20,7 +20,7 @@ import type { NatsOptions } from './nats.ts'
 import { lossesOf } from './settings.ts'
 
 /** How a server of others is reached. */
-export type ForeignServerOptions = Pick<NatsOptions, 'tls' | 'authenticator'>
+export type ForeignServerOptions = Pick<NatsOptions, 'tls' | 'authenticator' | 'credentials'>
 
 export interface NatsConsumerOptions extends ForeignServerOptions {
   /** Stream and consumer are somebody else's: nothing is made or changed, and both have to be there. */
@@ -42,7 +42,7 @@ export function natsConsumer(
   consumer: string,
   options: NatsConsumerOptions,
 ): ForeignSource {
-  const { tls, authenticator, acceptRisks = [] } = options
+  const { tls, authenticator, credentials, acceptRisks = [] } = options
   const name = `nats consumer ${consumer} of ${stream}`
   return {
     name,
@@ -51,7 +51,7 @@ export function natsConsumer(
     open: async (context) => {
       const { service, instance, clock, onError } = context
       const title = `${service} reads ${stream} ${instance}`
-      const connection = await openConnection({ url, tls, authenticator, name: title, clock, onError })
+      const connection = await openConnection({ url, tls, authenticator, credentials, name: title, clock, onError })
       return new ConsumerPlace({ name, stream, consumer, acceptRisks }, context, connection)
     },
   }

@@ -30,14 +30,14 @@ export function natsForwardSubject(
   subject: string | ((message: WireMessage) => string),
   options: NatsForwardOptions,
 ): ForeignTarget {
-  const { tls, authenticator, codec } = options
+  const { tls, authenticator, credentials, codec } = options
   const name = `nats subject ${typeof subject === 'string' ? subject : 'of the message'}`
   return {
     name,
     codec,
     open: async ({ service, instance, clock, onError }) => {
       const title = `${service} forwards ${instance}`
-      const connection = await openConnection({ url, tls, authenticator, name: title, clock, onError })
+      const connection = await openConnection({ url, tls, authenticator, credentials, name: title, clock, onError })
       return new SubjectPublisher(typeof subject === 'string' ? (): string => subject : subject, connection)
     },
   }

@@ -2,6 +2,7 @@ import {
   AcuseError,
   checkAtLeast,
   ConfigurationError,
+  type CredentialsProvider,
   KeyedPublishing,
   type PublishResult,
   type Sink,
@@ -44,6 +45,11 @@ export interface NatsOptions {
   readonly tls?: NodeConnectionOptions['tls']
   /** Credentials that an address cannot hold, as of `credsAuthenticator`. */
   readonly authenticator?: Authenticator
+  /**
+   * Asked for name and password when the connection was lost, and after each try that the server refused, so that rotated ones need no
+   * restart. Default: those of the address, or what `authenticator` says.
+   */
+  readonly credentials?: CredentialsProvider
 }
 
 /**
@@ -66,9 +72,11 @@ export function nats(url: string, options: NatsOptions = {}): TransportFactory {
   }
   return async (context) => {
     const { service, instance, clock, onError } = context
-    const { tls, authenticator } = options
-    const open = (what: string): Promise<Connection> =>
-      openConnection({ url, tls, authenticator, name: `${service} ${what} ${instance}`, clock, onError })
+    const { tls, authenticator, credentials } = options
+    const open = (what: string): Promise<Connection> => {
+      const name = `${service} ${what} ${instance}`
+      return openConnection({ url, tls, authenticator, credentials, name, clock, onError })
+    }
     // Two, as leases must not wait behind megabytes that are being published.
     const publishing = await open('publishes')
     try {

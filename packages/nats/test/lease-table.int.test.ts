@@ -13,7 +13,7 @@ let connection: Connection
 beforeAll(async () => {
   server = await startNats({ release: '2.10' })
   connection = await openConnection({
-    ...{ url: server.url, tls: undefined, authenticator: undefined, name: 'leases' },
+    ...{ url: server.url, tls: undefined, authenticator: undefined, credentials: undefined, name: 'leases' },
     ...{ clock: systemClock, onError: () => undefined },
   })
   await ensureBucket(connection, 'acuse', { replicas: 1, duplicateWindowMs: 1_000, allowUnsafe: [] })

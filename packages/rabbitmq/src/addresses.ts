@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@acuse/core'
+import { type Credentials, ConfigurationError } from '@acuse/core'
 import type { Options } from 'amqplib'
 
 const defaultPorts = { 'amqp:': 5672, 'amqps:': 5671 } as const
@@ -10,13 +10,19 @@ export class Addresses {
   readonly #urls: readonly URL[]
   readonly #target: Options.Connect
   #current = 0
+  /** Those of the addresses, where there are no others. */
+  #credentials: Credentials | undefined
 
   /** Throws `ACUSE_CONFIGURATION` for what is no address of RabbitMQ. */
   constructor(urls: readonly string[], heartbeatMs: number) {
     if (urls.length === 0)
       throw new ConfigurationError('rabbitmq: there is no address; give one, or those of a cluster.')
     this.#urls = urls.map((url) => addressOf(url, heartbeatMs))
-    this.#target = partsOf(this.current)
+    this.#target = this.#parts()
+  }
+
+  get all(): readonly URL[] {
+    return this.#urls
   }
 
   get count(): number {
@@ -38,11 +44,23 @@ export class Addresses {
   /** Goes on to the next, and after the last to the first. */
   turn(): void {
     this.#current = (this.#current + 1) % this.count
-    Object.assign(this.#target, partsOf(this.current))
+    Object.assign(this.#target, this.#parts())
+  }
+
+  /** Lets the next connection be opened with these, at whichever address. */
+  use(credentials: Credentials): void {
+    this.#credentials = credentials
+    Object.assign(this.#target, this.#parts())
   }
 
   withoutSecrets(text: string): string {
-    return this.#urls.reduce(withoutSecret, text)
+    const { password = '' } = this.#credentials ?? {}
+    const rest = this.#urls.reduce(withoutSecret, text)
+    return password === '' ? rest : rest.replaceAll(password, '***')
+  }
+
+  #parts(): Options.Connect {
+    return { ...partsOf(this.current), ...this.#credentials }
   }
 }
 

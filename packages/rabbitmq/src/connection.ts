@@ -1,4 +1,13 @@
-import { AcuseError, type Clock, ConfigurationError, messageOf } from '@acuse/core'
+import {
+  AcuseError,
+  assertGivenOnce,
+  type Clock,
+  ConfigurationError,
+  CredentialSource,
+  type CredentialsProvider,
+  messageOf,
+  refusedCredentials,
+} from '@acuse/core'
 import {
   type ChannelModel,
   connect,
@@ -17,6 +26,7 @@ export interface ConnectionOptions {
   /** Of the nodes of one cluster; whichever can be reached is used. */
   readonly urls: readonly string[]
   readonly tls: SocketOptions | undefined
+  readonly credentials: CredentialsProvider | undefined
   readonly heartbeatMs: number
   /** As the server's list of connections shows it. */
   readonly name: string
@@ -39,6 +49,8 @@ export interface Connection {
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const { urls, heartbeatMs, name, tls, clock, onError } = options
   const addresses = new Addresses(urls, heartbeatMs)
+  const renew = renewal(addresses, options)
+  await renew()
   let server: ServerProperties | undefined
   let connected = false
   const model = await connect(addresses.target, {
@@ -65,6 +77,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   const leave = (cause: Error): void => {
     why = unreachable(addresses, cause)
     addresses.turn()
+    // The client does not wait for it: an answer that comes after its pause, of 100 ms at first, serves the try after the next.
+    void renew()
     if (server !== undefined) onError(why)
   }
   model.on('disconnect', (cause) => {
@@ -99,6 +113,17 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   }
 }
 
+/** Gets the credentials for the next try, where they are asked for. Rejects only before there were any. */
+function renewal(
+  addresses: Addresses,
+  { credentials: provider, clock, onError }: ConnectionOptions,
+): () => Promise<void> {
+  for (const address of addresses.all) assertGivenOnce('rabbitmq', address, provider)
+  if (provider === undefined) return async () => undefined
+  const source = new CredentialSource({ provider, server: `rabbitmq ${addresses.current.host}`, clock, onError })
+  return async () => addresses.use(await source.ask())
+}
+
 function checkVersion(address: URL, { version, product }: ServerProperties): void {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return
@@ -108,9 +133,11 @@ function checkVersion(address: URL, { version, product }: ServerProperties): voi
 }
 
 function unreachable(addresses: Addresses, cause: unknown): AcuseError {
+  const said = addresses.withoutSecrets(messageOf(cause))
+  const text = said.includes('ACCESS_REFUSED') ? refusedCredentials(said) : said
   return new AcuseError(
     'ACUSE_TRANSPORT_UNAVAILABLE',
-    `rabbitmq ${addresses.current.host}: ${addresses.withoutSecrets(messageOf(cause))}; it is tried again.`,
+    `rabbitmq ${addresses.current.host}: ${text}; it is tried again.`,
     { cause },
   )
 }

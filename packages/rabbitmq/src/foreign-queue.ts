@@ -11,18 +11,15 @@ import {
   type Subscription,
   type TransportContext,
 } from '@acuse/core'
-import type { Channel, ConsumeMessage, SocketOptions } from 'amqplib'
+import type { Channel, ConsumeMessage } from 'amqplib'
 import { type Connection, openConnection } from './connection.ts'
 import { asAcuseError, isRefused } from './errors.ts'
 import { foreignMessageOf, mayBeBegun } from './foreign-message.ts'
 import { KeptChannel } from './kept-channel.ts'
+import type { RabbitMqOptions } from './rabbitmq.ts'
 
 /** How a server of others is reached. */
-export interface ForeignServerOptions {
-  readonly tls?: SocketOptions
-  /** After twice this long without a sign of life a connection is given up. Whole seconds; default 10,000. */
-  readonly heartbeatMs?: number
-}
+export type ForeignServerOptions = Pick<RabbitMqOptions, 'tls' | 'credentials' | 'heartbeatMs'>
 
 export interface RabbitMqQueueOptions extends ForeignServerOptions {
   /** The queue is somebody else's: nothing is declared, bound or deleted, and the queue has to be there. */
@@ -97,12 +94,13 @@ export function deadLetterSource(
 
 /** A connection to somebody else's server. */
 export function openForeign(
-  { url, tls, heartbeatMs = 10_000 }: ForeignServerOptions & { readonly url: string },
+  { url, tls, credentials, heartbeatMs = 10_000 }: ForeignServerOptions & { readonly url: string },
   what: string,
   { service, instance, clock, onError }: TransportContext,
 ): Promise<Connection> {
   checkAtLeast('rabbitmq: heartbeatMs', heartbeatMs, 1_000)
-  return openConnection({ urls: [url], tls, heartbeatMs, name: `${service} ${what} ${instance}`, clock, onError })
+  const name = `${service} ${what} ${instance}`
+  return openConnection({ urls: [url], tls, credentials, heartbeatMs, name, clock, onError })
 }
 
 class QueuePlace implements ForeignPlace {

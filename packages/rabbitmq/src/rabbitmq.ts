@@ -2,6 +2,7 @@ import {
   AcuseError,
   checkAtLeast,
   ConfigurationError,
+  type CredentialsProvider,
   KeyedPublishing,
   type PublishResult,
   type Sink,
@@ -34,6 +35,8 @@ export interface RabbitMqOptions {
   readonly heartbeatMs?: number
   /** Certificates and the like, as Node's `tls.connect` takes them, for `amqps://`. */
   readonly tls?: SocketOptions
+  /** Asked for name and password at each try to connect, so that rotated ones need no restart. Default: those of the address. */
+  readonly credentials?: CredentialsProvider
 }
 
 /**
@@ -52,7 +55,10 @@ export function rabbitmq(url: string | readonly string[], options: RabbitMqOptio
   return async (context) => {
     const { service, instance, clock, onError } = context
     const open = (what: string): Promise<Connection> =>
-      openConnection({ urls, tls: options.tls, heartbeatMs, name: `${service} ${what} ${instance}`, clock, onError })
+      openConnection({
+        ...{ urls, tls: options.tls, credentials: options.credentials, heartbeatMs },
+        ...{ name: `${service} ${what} ${instance}`, clock, onError },
+      })
     // Two, as a server that is short of memory stops reading from publishers, and with them their acks.
     const publishing = await open('publishes')
     try {

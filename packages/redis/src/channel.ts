@@ -1,4 +1,4 @@
-import { type AcuseError, checkName } from '@acuse/core'
+import { type AcuseError, checkName, type CredentialsProvider, systemClock } from '@acuse/core'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Connection, openConnection } from './connection.ts'
 import { asAcuseError } from './errors.ts'
@@ -10,6 +10,8 @@ export interface RedisChannelOptions {
   readonly heartbeatMs?: number
   /** Certificates and the like, as Node's `tls.connect` takes them, for `rediss://`. */
   readonly tls?: TlsOptions
+  /** Asked for name and password at each try to connect, so that rotated ones need no restart. Default: those of the address. */
+  readonly credentials?: CredentialsProvider
   /** Told when a connection is lost; it comes back by itself. */
   readonly onError?: (error: AcuseError) => void
 }
@@ -35,10 +37,13 @@ export interface RedisChannel extends AsyncDisposable {
  * Throws `ACUSE_TRANSPORT_UNAVAILABLE` when the server cannot be reached.
  */
 export async function redisChannel(url: string, options: RedisChannelOptions = {}): Promise<RedisChannel> {
-  const { prefix = 'acuse', heartbeatMs = 5_000, tls, onError = () => undefined } = options
+  const { prefix = 'acuse', heartbeatMs = 5_000, tls, credentials, onError = () => undefined } = options
   checkName('redis: prefix', prefix)
   const open = (what: string): Promise<Connection> =>
-    openConnection({ url, tls, heartbeatMs, name: `${prefix}:channel:${what}`, onError })
+    openConnection({
+      ...{ url, tls, credentials, heartbeatMs, name: `${prefix}:channel:${what}` },
+      ...{ clock: systemClock, onError },
+    })
   const publishing = await open('publishes')
   try {
     return new PubSub(prefix, publishing, await open('listens'))

@@ -1,7 +1,16 @@
-import { AcuseError, ConfigurationError, messageOf } from '@acuse/core'
+import {
+  AcuseError,
+  assertGivenOnce,
+  type Clock,
+  ConfigurationError,
+  CredentialSource,
+  type CredentialsProvider,
+  messageOf,
+  refusedCredentials,
+} from '@acuse/core'
 import { Redis } from 'ioredis'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { causeOf } from './errors.ts'
+import { causeOf, isAboutWho } from './errors.ts'
 
 const connectTimeoutMs = 10_000
 const firstRetryMs = 50
@@ -10,10 +19,12 @@ const longestRetryMs = 2_000
 export interface ConnectionOptions {
   readonly url: string
   readonly tls: TlsOptions | undefined
+  readonly credentials: CredentialsProvider | undefined
   /** Without an answer for so long a connection is given up. */
   readonly heartbeatMs: number
   /** As the server's list of connections shows it. */
   readonly name: string
+  readonly clock: Clock
   readonly onError: (error: AcuseError) => void
 }
 
@@ -43,10 +54,16 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     // Nothing is sent again behind our back. Without the second the client forgets what was under way instead of failing it.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: (times) => Math.min(firstRetryMs * 2 ** Math.min(times, 10), longestRetryMs),
+    retryStrategy: (times) => {
+      // The client does not wait for it: an answer that comes after its pause, of 100 ms at first, serves the try after the next.
+      void renew()
+      return Math.min(firstRetryMs * 2 ** Math.min(times, 10), longestRetryMs)
+    },
     // After a failover this is a replica; the address leads to the primary.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
+  const renew = renewal(address, options, redis)
+  await renew()
   let reason: unknown
   /** What was told of this break: the same is not told again at each try. Undefined until it is open, and when it is closed. */
   let told: Set<string> | undefined
@@ -85,6 +102,18 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   }
 }
 
+/** Gets the credentials for the next try, where they are asked for: the client reads its options anew at each. Rejects only before there were any. */
+function renewal(
+  address: URL,
+  { credentials: provider, clock, onError }: ConnectionOptions,
+  { options }: Redis,
+): () => Promise<void> {
+  assertGivenOnce('redis', address, provider)
+  if (provider === undefined) return async () => undefined
+  const source = new CredentialSource({ provider, server: `redis ${address.host}`, clock, onError })
+  return async () => void Object.assign(options, await source.ask())
+}
+
 function addressOf(url: string): URL {
   if (!URL.canParse(url)) {
     throw new ConfigurationError('redis: the address is no URL: give redis://user:password@host:6379/0.')
@@ -99,9 +128,10 @@ function addressOf(url: string): URL {
 }
 
 function unreachable(address: URL, cause: unknown): AcuseError {
+  const said = withoutSecret(address, messageOf(cause)).replace(/\.$/, '')
   return new AcuseError(
     'ACUSE_TRANSPORT_UNAVAILABLE',
-    `redis ${address.host}: ${withoutSecret(address, messageOf(cause))}; it is tried again.`,
+    `redis ${address.host}: ${isAboutWho(cause) ? refusedCredentials(said) : said}; it is tried again.`,
     { cause: causeOf(cause) },
   )
 }

@@ -1,4 +1,4 @@
-import { AcuseError, type ErrorCode, messageOf } from '@acuse/core'
+import { AcuseError, type ErrorCode, messageOf, refusedCredentials } from '@acuse/core'
 
 /** What the server's errors begin with, and what to do. */
 const answers: Readonly<Record<string, readonly [code: ErrorCode, remedy: string]>> = {
@@ -6,17 +6,21 @@ const answers: Readonly<Record<string, readonly [code: ErrorCode, remedy: string
   MISCONF: ['ACUSE_TRANSPORT_UNAVAILABLE', 'It cannot write to its disk; its log says why'],
   READONLY: ['ACUSE_READ_ONLY', 'It is a replica: connect to the primary'],
   NOPERM: ['ACUSE_DESTINATION_UNAVAILABLE', 'Grant it to the user with ACL SETUSER'],
-  NOAUTH: ['ACUSE_TRANSPORT_UNAVAILABLE', 'Give the user and password in the address'],
-  WRONGPASS: ['ACUSE_TRANSPORT_UNAVAILABLE', 'The user or the password in the address is wrong'],
   WRONGTYPE: ['ACUSE_DESTINATION_UNAVAILABLE', 'Another program uses a key of the same name: choose another prefix'],
 }
 
 /** What the server or the connection said, as an error that says what to do. */
 export function asAcuseError(error: unknown, what: string): AcuseError {
   if (error instanceof AcuseError) return error
-  const text = messageOf(error)
-  const [code, remedy] = answers[text.split(' ', 1)[0] ?? ''] ?? ['ACUSE_TRANSPORT_UNAVAILABLE', 'It is tried again']
+  const said = messageOf(error)
+  const text = isAboutWho(error) ? refusedCredentials(said) : said
+  const [code, remedy] = answers[said.split(' ', 1)[0] ?? ''] ?? ['ACUSE_TRANSPORT_UNAVAILABLE', 'It is tried again']
   return new AcuseError(code, `${what}: ${text.replace(/\.$/, '')}. ${remedy}.`, { cause: causeOf(error) })
+}
+
+/** Whether the server refuses who connects. */
+export function isAboutWho(error: unknown): boolean {
+  return /^(NOAUTH|WRONGPASS)\b/.test(messageOf(error))
 }
 
 /** The client hangs the command on its errors, with the password or the message's body among its arguments: that is left out. */

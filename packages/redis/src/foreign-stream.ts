@@ -23,7 +23,7 @@ import type { RedisOptions } from './redis.ts'
 import { lossesOf } from './settings.ts'
 
 /** How a server of others is reached. */
-export type ForeignServerOptions = Pick<RedisOptions, 'tls' | 'heartbeatMs'>
+export type ForeignServerOptions = Pick<RedisOptions, 'tls' | 'credentials' | 'heartbeatMs'>
 
 const defaultHeartbeatMs = 5_000
 
@@ -76,12 +76,12 @@ export function redisStream(url: string, key: string, group: string, options: Re
 
 function openTheirs(
   url: string,
-  { tls, heartbeatMs = defaultHeartbeatMs }: ForeignServerOptions,
+  { tls, credentials, heartbeatMs = defaultHeartbeatMs }: ForeignServerOptions,
   what: string,
-  { service, instance, onError }: TransportContext,
+  { service, instance, clock, onError }: TransportContext,
 ): Promise<Connection> {
   const name = `${service}:${what}:${instance}`.replaceAll(/[^!-~]/g, '_')
-  return openConnection({ url, tls, heartbeatMs, name, onError })
+  return openConnection({ url, tls, credentials, heartbeatMs, name, clock, onError })
 }
 
 async function refuseLosses(name: string, { redis }: Connection): Promise<void> {

@@ -5,6 +5,7 @@ import {
   checkAtLeast,
   checkName,
   ConfigurationError,
+  type CredentialsProvider,
   KeyedPublishing,
   type PublishResult,
   type Sink,
@@ -16,7 +17,7 @@ import {
   type TransportFactory,
   type WireMessage,
 } from '@acuse/core'
-import { type Connection, openConnection } from './connection.ts'
+import { type Connection, type ConnectionOptions, openConnection } from './connection.ts'
 import { asAcuseError } from './errors.ts'
 import { Keeper } from './keeper.ts'
 import { identityKey } from './keys.ts'
@@ -43,6 +44,8 @@ export interface RedisOptions {
   readonly allowUnsafe?: readonly UnsafeSetting[]
   /** Certificates and the like, as Node's `tls.connect` takes them, for `rediss://`. */
   readonly tls?: TlsOptions
+  /** Asked for name and password at each try to connect, so that rotated ones need no restart. Default: those of the address. */
+  readonly credentials?: CredentialsProvider
 }
 
 const dayMs = 86_400_000
@@ -57,10 +60,12 @@ const dayMs = 86_400_000
 export function redis(url: string, options: RedisOptions = {}): TransportFactory {
   const settings = settingsOf(options)
   return async (context) => {
-    const { service, instance, onError } = context
+    const { service, instance, clock, onError } = context
+    const { tls, credentials } = settings
     const open = (what: string, longestHeartbeatMs = Infinity): Promise<Connection> => {
       const heartbeatMs = Math.min(settings.heartbeatMs, longestHeartbeatMs)
-      return openConnection({ url, tls: settings.tls, heartbeatMs, name: nameOf(service, what, instance), onError })
+      const name = nameOf(service, what, instance)
+      return openConnection({ url, tls, credentials, heartbeatMs, name, clock, onError })
     }
     // So that a dead connection is found out while there is time to renew the leases over another.
     const longestMs = settings.leaseMs / 3
@@ -80,7 +85,8 @@ export function redis(url: string, options: RedisOptions = {}): TransportFactory
   }
 }
 
-type Settings = Required<Omit<RedisOptions, 'tls'>> & { readonly tls: TlsOptions | undefined }
+type Reach = 'tls' | 'credentials'
+type Settings = Required<Omit<RedisOptions, Reach>> & Pick<ConnectionOptions, Reach>
 
 function settingsOf(options: RedisOptions): Settings {
   const { leaseMs = 15_000 } = options
@@ -94,6 +100,7 @@ function settingsOf(options: RedisOptions): Settings {
     leaseMs,
     heartbeatMs: options.heartbeatMs ?? 5_000,
     tls: options.tls,
+    credentials: options.credentials,
   }
   checkName('redis: prefix', settings.prefix)
   checkAtLeast('redis: leaseMs', leaseMs, 1_000)
