@@ -1,4 +1,4 @@
-import { AcuseError, messageOf } from '@acuse/core'
+import { AcuseError, messageOf, refusedCredentials } from '@acuse/core'
 
 /** SQLSTATEs that say "not now": the server starts, stops, is full, or took the connection away. */
 const unavailableStates = new Set([
@@ -28,9 +28,30 @@ export function sqlStateOf(error: unknown): string | undefined {
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const state = sqlStateOf(error)
-  if (state !== undefined) return state.startsWith('08') || unavailableStates.has(state) || readOnlyStates.has(state)
+  if (state !== undefined)
+    return state.startsWith('08') || unavailableStates.has(state) || readOnlyStates.has(state) || isAboutWho(error)
   if (error instanceof TypeError || error instanceof RangeError) return false
   return isConnectionError(error)
+}
+
+/** Whether the server refuses the role or its password (class 28). After a change of the password it takes another. */
+export function isAboutWho(error: unknown): boolean {
+  return sqlStateOf(error)?.startsWith('28') === true
+}
+
+/** What an error says and, where it is about who connects, what to do. */
+export function toldOf(error: unknown): string {
+  const said = messageOf(error)
+  return isAboutWho(error) ? refusedCredentials(said, 'a function as `password`') : said
+}
+
+/** What befell an idle connection, without the client that pg's pool hangs on it: the password is in there. */
+export function withoutClient(error: unknown): unknown {
+  if (!(error instanceof Error) || !('client' in error)) return error
+  const { client: _client, ...rest } = error
+  const copy = Object.assign(new Error(error.message), rest)
+  if (error.stack !== undefined) copy.stack = error.stack
+  return copy
 }
 
 /** All that PgBouncer says of itself has this code: that the server behind it is gone, and that a limit of its own is reached. */

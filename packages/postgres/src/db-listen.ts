@@ -1,6 +1,7 @@
 import { Client, type ClientConfig } from 'pg'
 import { AcuseError, type Clock, messageOf } from '@acuse/core'
 import { lastingBackendOf } from './backend.ts'
+import { toldOf } from './db-errors.ts'
 import { ident } from './db-names.ts'
 
 /** Calls back on NOTIFY. Notifications are a hint: what was sent while the connection was down is gone. */
@@ -122,7 +123,7 @@ class ReconnectingListener implements Listener {
     this.#options.onError(
       new AcuseError(
         'ACUSE_STORE_UNAVAILABLE',
-        `The connection that listens for wake-ups was lost (${error === undefined ? 'it ended' : error.message}). ` +
+        `The connection that listens for wake-ups was lost (${error === undefined ? 'it ended' : toldOf(error)}). ` +
           `Messages are found by polling until it is back; it is tried again in ${this.#retryMs} ms.`,
         { cause: error },
       ),

@@ -1,10 +1,11 @@
 import { Pool, type PoolClient, type PoolConfig, type QueryResult } from 'pg'
 import { AcuseError, type Clock, messageOf, systemClock } from '@acuse/core'
 import { lastingBackendOf } from './backend.ts'
-import { isUnavailable, sqlStateOf } from './db-errors.ts'
+import { isUnavailable, sqlStateOf, withoutClient } from './db-errors.ts'
 import { createListener, type Listener } from './db-listen.ts'
 import { schemaIdent } from './db-names.ts'
 import { ownTypes } from './db-types.ts'
+import { OwnClient } from './own-client.ts'
 import { runPrepared } from './prepared.ts'
 
 /** A row, by column name. bigint, xid8 and pg_snapshot come as strings, timestamptz as Date, bytea as Buffer. */
@@ -151,7 +152,7 @@ class PooledDb implements Db {
   }
 
   #newPool(): Pool {
-    const pool = new Pool(this.#config)
+    const pool = new Pool({ ...this.#config, Client: OwnClient })
     // An idle connection that breaks says so here, and without a listener would end the process.
     pool.on('error', (error) => this.#onError(lostConnection(error)))
     // The same for one that breaks while it is held between two statements: the next statement fails and tells the caller.
@@ -274,6 +275,6 @@ function withoutLimits(config: PoolConfig): PoolConfig {
 
 function lostConnection(error: unknown): AcuseError {
   return new AcuseError('ACUSE_STORE_UNAVAILABLE', `A database connection was lost: ${messageOf(error)}`, {
-    cause: error,
+    cause: withoutClient(error),
   })
 }

@@ -1,6 +1,6 @@
 import type { Client, ClientBase, Pool, PoolClient } from 'pg'
 import { AcuseError, messageOf } from '@acuse/core'
-import { isPoolersTimeout, poolersCode } from '../db-errors.ts'
+import { isPoolersTimeout, poolersCode, withoutClient } from '../db-errors.ts'
 
 /** What happens to the connections of an application's pool, as far as their events tell. */
 export interface WatchedPool extends Disposable {
@@ -36,7 +36,7 @@ export function watchPool(pool: Pool, onError: (error: AcuseError) => void): Wat
   const onRelease = (_error: Error, client: PoolClient): void => watch.onRelease(client)
   const onIdleError = (error: Error): void => {
     const message = `An idle connection of the application's pool was lost: ${messageOf(error)}`
-    onError(new AcuseError('ACUSE_STORE_UNAVAILABLE', message, { cause: error }))
+    onError(new AcuseError('ACUSE_STORE_UNAVAILABLE', message, { cause: withoutClient(error) }))
   }
   pool.on('acquire', onAcquire)
   pool.on('release', onRelease)

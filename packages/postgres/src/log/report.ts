@@ -1,5 +1,5 @@
-import { AcuseError, messageOf } from '@acuse/core'
-import { isReadOnly } from '../db-errors.ts'
+import { AcuseError } from '@acuse/core'
+import { isReadOnly, toldOf } from '../db-errors.ts'
 
 const repeatAfterMs = 60_000
 
@@ -35,5 +35,5 @@ export class Reporter {
 export function asUnavailable(what: string, error: unknown): AcuseError {
   if (error instanceof AcuseError) return error
   const code = isReadOnly(error) ? 'ACUSE_READ_ONLY' : 'ACUSE_TRANSPORT_UNAVAILABLE'
-  return new AcuseError(code, `${what} failed: ${messageOf(error)}`, { cause: error })
+  return new AcuseError(code, `${what} failed: ${toldOf(error)}`, { cause: error })
 }

@@ -2,7 +2,7 @@ import { AcuseError, ConfigurationError, messageOf, type StoreContext } from '@a
 import { lastingBackendOf } from '../backend.ts'
 import { assertBudget, readFree } from '../budget.ts'
 import type { Db } from '../db.ts'
-import { sqlStateOf } from '../db-errors.ts'
+import { isAboutWho, sqlStateOf } from '../db-errors.ts'
 import { type MigrateMode, migrateDb } from '../migrate.ts'
 import { assertDurableCommit, assertLoggedTables, assertSafeServer, type UnsafeSetting } from '../settings.ts'
 import type { SqlClient } from '../sql-client.ts'
@@ -79,9 +79,8 @@ async function assertReachable(db: Db, address: string, unreachable: ServerPrepa
   try {
     await db.query('select 1')
   } catch (error) {
-    const state = sqlStateOf(error) ?? ''
-    // Class 28: the role or password is refused; 3D000: there is no such database.
-    const wrong = state.startsWith('28') || state === '3D000'
+    // 3D000: there is no such database.
+    const wrong = isAboutWho(error) || sqlStateOf(error) === '3D000'
     throw new AcuseError(
       wrong ? 'ACUSE_CONFIGURATION' : unreachable,
       `The database at ${address} ${wrong ? 'refuses the connection' : 'cannot be reached'}: ${messageOf(error)}`,
