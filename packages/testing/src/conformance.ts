@@ -1,5 +1,7 @@
 import { describe, it } from 'vitest'
 import { type Case, runCase } from './conformance/case.ts'
+import { credentialCases } from './conformance/credential-cases.ts'
+import { type CredentialHarness, CredentialWorld } from './conformance/credential-world.ts'
 import { relayCases } from './conformance/relay-cases.ts'
 import { type RelayHarness, type RelaySuiteOptions, RelayWorld } from './conformance/relay-world.ts'
 import { storeCases } from './conformance/store-cases.ts'
@@ -8,6 +10,7 @@ import { transportCases } from './conformance/transport-cases.ts'
 import { type TransportHarness, type TransportSuiteOptions, TransportWorld } from './conformance/transport-world.ts'
 
 export { Collector } from './conformance/collector.ts'
+export type { CredentialHarness } from './conformance/credential-world.ts'
 export { partitions, series, uniqueName, wire } from './conformance/messages.ts'
 export type { Break, BrokenPlace, Limit, RelayHarness, RelaySuiteOptions } from './conformance/relay-world.ts'
 export type { StoreHarness, StoreSuiteOptions } from './conformance/store-world.ts'
@@ -46,6 +49,23 @@ export function testTransport(
  */
 export function testRelay(name: string, factory: () => Promise<RelayHarness>, options: RelaySuiteOptions = {}): void {
   register(`relay to ${name}`, relayCases, async () => new RelayWorld(await factory(), options), options)
+}
+
+/**
+ * Registers one test for each promise of a transport whose password is changed while services run. `factory` is called for each of them
+ * and gives a user of its own; all may share a server.
+ */
+export function testCredentials(
+  name: string,
+  factory: () => Promise<CredentialHarness>,
+  options: RelaySuiteOptions = {},
+): void {
+  register(
+    `credentials of ${name}`,
+    credentialCases,
+    async () => new CredentialWorld(await factory(), options),
+    options,
+  )
 }
 
 function register<World extends { end(): Promise<void> }>(

@@ -83,6 +83,7 @@ export class RelayedStream {
   readonly group: string
   /** What was applied, as `a1`, in its order. */
   readonly seen: string[] = []
+  readonly errors: AcuseError[] = []
   readonly #type: MessageType<Noted>
   readonly #store = memoryStore(createMemoryDatabase(systemClock))
   readonly #transport: TransportFactory
@@ -111,6 +112,7 @@ export class RelayedStream {
       transport: this.#transport,
       relay: 'elsewhere',
       maxMessageBytes: 10_000_000,
+      onError: (error) => void this.errors.push(error),
     })
     this.#bus.group(this.group).on(this.#type, ({ data }) => void this.seen.push(`${data.key}${data.n}`))
     await this.#bus.start()
