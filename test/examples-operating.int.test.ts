@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startRabbitMq } from '@acuse-proof/servers'
 import { createBus, stream } from '@acuse/core'
 import { migrate, pg } from '@acuse/postgres'
 import { eventually } from '@acuse/testing'
 import { Client, Pool } from 'pg'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
+import { shopWith, type Vault } from '../examples/operating/credentials.ts'
 import { databaseFor } from './example-database.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -76,6 +78,30 @@ test('a role without DDL publishes, consumes, retries, schedules and turns the r
   expect(await bus.deadLetters.replay({ group: 'shop' })).toBe(0)
   expect(errors).toEqual([])
   await expect(pool.query('create table acuse.more (id int)')).rejects.toThrow('permission denied')
+})
+
+test('a service that asks a vault for its passwords says none of them in its addresses', async () => {
+  const { hostname, port, pathname, username, password } = new URL(await databaseFor('vault', inject('adminUrl')))
+  const asked = new Set<string>()
+  const vault: Vault = {
+    async read(name) {
+      asked.add(name)
+      return { username, password: decodeURIComponent(password) }
+    },
+  }
+  const database = { host: hostname, port: Number(port), database: pathname.slice(1), user: username }
+  await using server = await startRabbitMq({ release: '4.0' })
+  await server.rabbitmqctl(['add_user', username, decodeURIComponent(password)])
+  await server.rabbitmqctl(['set_permissions', username, '.*', '.*', '.*'])
+  const { bus, pool } = shopWith(vault, database, `amqp://127.0.0.1:${server.port}`)
+  const applied: number[] = []
+  bus.group().on(Ping, ({ data }) => void applied.push(data.n))
+  await bus.start()
+  await bus.publishNow(Ping({ n: 1 }))
+  await eventually(() => expect(applied).toEqual([1]), { timeoutMs: 20_000 })
+  expect([...asked].toSorted()).toEqual(['broker', 'database'])
+  await bus.stop()
+  await pool.end()
 })
 
 test('the page shows these files, and each of its queries runs', async () => {

@@ -18,8 +18,6 @@ export const shownElsewhere: ReadonlyMap<number, readonly [file: string, test: s
   [48, ['test/network.int.test.ts', 'a group that is deleted']],
   [49, ['packages/postgres/test/log/ownership.int.test.ts', 'hand']],
   [50, ['packages/kafka/test/kafka.int.test.ts', 'whose next message was deleted']],
+  [51, ['packages/testing/src/conformance/credential-cases.ts', 'with rotated credentials']],
   [52, ['packages/postgres/test/tls.int.test.ts', 'whose certificate has expired']],
 ])
-
-/** What has no test yet, and why. */
-export const laterCases: ReadonlyMap<number, string> = new Map([[51, 'rotated credentials']])

@@ -7,6 +7,7 @@ import { Pool, type PoolConfig } from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { createTestDatabase, onServer, runUrl, type TestDatabase } from './database.ts'
+import { storeContext } from './store/store-fixture.ts'
 
 const Ordered = stream('orders').message('ordered', { schema: z.object({ n: z.int() }), key: () => 'one' })
 const firstPassword = 'first-canary'
@@ -98,4 +99,17 @@ it('a store whose password is rotated comes back with the new one on all its con
   )
   const shown = inspect(errors, { depth: Infinity, showHidden: true })
   for (const secret of [firstPassword, secondPassword]) expect(shown).not.toContain(secret)
+})
+
+// The server waits for a password for a minute, and what ends a database waits for whoever is connecting.
+it('a password that cannot be had leaves no connection behind', { timeout: 20_000 }, async () => {
+  const one = await owner()
+  const sealed = (): never => {
+    throw new Error('the vault is sealed')
+  }
+  await expect(postgres({ connection: one.connection(sealed) })(storeContext())).rejects.toMatchObject({
+    code: 'ACUSE_TRANSPORT_UNAVAILABLE',
+    message: expect.stringContaining('the vault is sealed'),
+  })
+  await one[Symbol.asyncDispose]()
 })
