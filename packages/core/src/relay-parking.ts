@@ -6,7 +6,7 @@ import { Loop } from './loop.ts'
 import type { WireMessage } from './message.ts'
 import { lineOf, pauseAfter, type RelayStalls } from './relay-stalls.ts'
 import type { Claimed, ParkReason, Store, Verdict } from './store.ts'
-import type { PublishResult } from './transport.ts'
+import type { Delivery, PublishResult } from './transport.ts'
 import { brief } from './work.ts'
 
 /** The group name under which a relay reads its service's log, and parks. */
@@ -76,13 +76,22 @@ export class RelayParking<Tx> {
     return this.#options.store.parked.counts(relayGroup)
   }
 
-  /** Which of these are to be sent from here; the others are taken care of, and can be acked. */
-  async sift(messages: readonly WireMessage[]): Promise<ReadonlySet<WireMessage>> {
-    if (!(await this.#inUse())) return new Set(messages)
-    const verdicts = await this.#verdictsOf(messages)
-    await this.park(messages.filter((_, index) => verdicts[index] === 'blocked'))
-    // The same id with another body is sent: whoever consumes it says what it is.
-    return new Set(messages.filter((_, index) => verdicts[index] === 'new' || verdicts[index] === 'conflict'))
+  /**
+   * Which of these are to be sent from here; the others are taken care of, and can be acked. What comes again is looked up even while
+   * nothing is parked: it may have been, and have become a dead letter since.
+   */
+  async sift(deliveries: readonly Delivery[]): Promise<ReadonlySet<WireMessage>> {
+    const inUse = await this.#inUse()
+    const doubtful = deliveries.filter(({ redelivered }) => inUse || redelivered).map(({ message }) => message)
+    const fresh = new Set(deliveries.map(({ message }) => message))
+    if (doubtful.length === 0) return fresh
+    const verdicts = await this.#verdictsOf(doubtful)
+    await this.park(doubtful.filter((_, index) => verdicts[index] === 'blocked'))
+    for (const [index, message] of doubtful.entries()) {
+      // The same id with another body is sent: whoever consumes it says what it is.
+      if (verdicts[index] === 'blocked' || verdicts[index] === 'duplicate') fresh.delete(message)
+    }
+    return fresh
   }
 
   /** Parks messages at the end of their keys' lines, in one transaction. Keys are locked in one order everywhere, as their locks are held to the end. */

@@ -134,7 +134,7 @@ export class Relay<Tx> implements Sink {
   async #send(batch: readonly RelayItem[]): Promise<Undone<RelayItem> | undefined> {
     const done = new Set<RelayItem>()
     try {
-      const fresh = await this.#parking.sift(batch.map(({ delivery }) => delivery.message))
+      const fresh = await this.#parking.sift(batch.map(({ delivery }) => delivery))
       for (const item of batch) if (!fresh.has(item.delivery.message)) this.#ack(item, done)
       const sent = batch.filter((item) => !done.has(item))
       const results = await this.#publish(sent.map(({ delivery }) => delivery.message))

@@ -142,6 +142,7 @@ export interface Claimed {
   readonly id: string
   /** Fences the row: an outcome written with an older token changes nothing. */
   readonly token: string
+  /** With its stream's partitions, where the store's own log knows the stream: a relay sends it on. */
   readonly message: WireMessage
   readonly reason: ParkReason
   readonly ordered: boolean

@@ -1,5 +1,5 @@
-import { AcuseError, type ErrorCode, type WireMessage } from '@acuse/core'
-import { createMemoryDatabase, createVirtualClock, memoryTransport } from '@acuse/testing'
+import { AcuseError, type ErrorCode, listen, type Store, type StoreContext, type WireMessage } from '@acuse/core'
+import { createMemoryDatabase, createVirtualClock, memoryStore, memoryTransport, type MemoryTx } from '@acuse/testing'
 import { expect, it, onTestFinished } from 'vitest'
 import { effect, Placed, type Setting, setting } from './setting.ts'
 
@@ -10,20 +10,26 @@ const ofKey =
 
 /** A service whose relay sends to a broker that can be broken, and whose group notes what arrives. */
 async function shop(): Promise<
-  Setting & { readonly breakFor: Break; readonly anotherProcess: () => Promise<Setting> }
+  Setting & { readonly breakFor: Break; readonly anotherProcess: () => Promise<Setting>; readonly crash: () => void }
 > {
   const clock = createVirtualClock()
   const database = createMemoryDatabase(clock)
   const transport = memoryTransport(clock)
+  let instance = ''
+  const store = (context: StoreContext): Promise<Store<MemoryTx>> => {
+    instance = context.instance
+    return memoryStore(database)(context)
+  }
   const open = (): Promise<Setting> =>
     setting(
       (bus) => void bus.group().on(Placed, (message, { tx }) => effect(tx, `${message.data.orderId}${message.data.n}`)),
-      { transport, database, on: clock, pollMs: 1_000 },
+      { store, transport, database, on: clock, pollMs: 1_000 },
     )
   return {
     ...(await open()),
     breakFor: (which, code) => transport.failPublish(which, new AcuseError(code, `it is ${code}`)),
     anotherProcess: open,
+    crash: () => database.crash(instance),
   }
 }
 
@@ -130,4 +136,18 @@ it('a replayed dead letter of the relay is sent, and is dead once more where the
   expect(effects()).toEqual(['a0', 'a2', 'a1'])
   expect(await bus.deadLetters.list(dead)).toEqual([])
   expect((await bus.state()).relay?.parked).toEqual({})
+})
+
+it('a dead letter of a relay that died before it was done with it is not sent by the next one', async () => {
+  const { bus, clock, effects, breakFor, anotherProcess, crash } = await shop()
+  const mend = breakFor(ofKey('a'), 'ACUSE_MESSAGE_TOO_LARGE')
+  onTestFinished(listen('dead', crash))
+  await bus.publishNow(Placed({ orderId: 'a', n: 1 }))
+  await clock.settle()
+  mend()
+  const next = await anotherProcess()
+  await next.bus.publishNow(Placed({ orderId: 'b', n: 1 }))
+  await clock.advance({ minutes: 2 })
+  expect(effects()).toEqual(['b1'])
+  expect(await next.bus.deadLetters.list()).toMatchObject([{ group: '$relay', message: { key: 'a' } }])
 })

@@ -154,8 +154,11 @@ export class Publisher {
       const answers = await this.#options.producer.send(leader, lanes.map(batchOf))
       for (const [index, lane] of lanes.entries()) this.#settle(lane, answers[index])
     } catch (error) {
-      const code = error instanceof NoLeader ? 'ACUSE_DESTINATION_UNAVAILABLE' : 'ACUSE_TRANSPORT_UNAVAILABLE'
-      for (const lane of lanes) void this.#again(lane, toldOf(error), code)
+      for (const lane of lanes) {
+        const isOfPartition = error instanceof NoLeader && hasLeaders(lane.topic)
+        const code = isOfPartition ? 'ACUSE_DESTINATION_UNAVAILABLE' : 'ACUSE_TRANSPORT_UNAVAILABLE'
+        void this.#again(lane, toldOf(error), code)
+      }
     }
     this.#ask()
   }
@@ -222,6 +225,11 @@ export class Publisher {
 
 class NoLeader extends Error {
   override readonly name = 'NoLeader'
+}
+
+/** A broker that starts says of all partitions that nobody leads them: then it is away, and not one of its destinations. */
+function hasLeaders({ leaders }: Topic): boolean {
+  return leaders.some((leader) => leader >= 0)
 }
 
 function next(lane: Lane): void {

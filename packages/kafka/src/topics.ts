@@ -1,6 +1,6 @@
 import { AcuseError, type Clock, type ForeignRisk, pause, type SourceStream } from '@acuse/core'
 import type { Cluster } from './connection.ts'
-import { errorName } from './errors.ts'
+import { asAcuseError, errorName } from './errors.ts'
 import { type CreateTopicsResponseTopic, type MetadataResponseTopic, requests } from './protocol.ts'
 import {
   assertKeeps,
@@ -44,12 +44,17 @@ export class Topics {
     this.#options = options
   }
 
-  /** Throws `ACUSE_STREAM_MISMATCH` for another number of partitions, and `ACUSE_UNSAFE_SETTING`. */
+  /**
+   * Throws `ACUSE_STREAM_MISMATCH` for another number of partitions, `ACUSE_UNSAFE_SETTING`, and `ACUSE_TRANSPORT_UNAVAILABLE` while nobody
+   * answers.
+   */
   async get(stream: SourceStream): Promise<Topic> {
     const { name, partitions } = stream
     let opening = this.#topics.get(name)
     if (opening === undefined) {
-      opening = this.#open(stream)
+      opening = this.#open(stream).catch((error: unknown) => {
+        throw asAcuseError(error, `stream ${name}`)
+      })
       this.#topics.set(name, opening)
       opening.catch(() => this.#topics.delete(name))
     }
@@ -65,7 +70,9 @@ export class Topics {
   async existing(name: string, acceptRisks: readonly ForeignRisk[]): Promise<Topic> {
     let opening = this.#topics.get(name)
     if (opening === undefined) {
-      opening = this.#look(name, acceptRisks)
+      opening = this.#look(name, acceptRisks).catch((error: unknown) => {
+        throw asAcuseError(error, `topic ${name}`)
+      })
       this.#topics.set(name, opening)
       opening.catch(() => this.#topics.delete(name))
     }

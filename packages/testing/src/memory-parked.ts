@@ -77,6 +77,12 @@ export function memoryParked(database: MemoryDatabase, instance: string): Parked
     })
   }
 
+  /** A row has no place for the partitions of its stream; the log knows them of what was published here. */
+  function asTheLogHasIt({ partitions: _partitions, ...message }: WireMessage): WireMessage {
+    const known = database.log.entries.find((entry) => entry.message.stream === message.stream)?.message.partitions
+    return known === undefined ? message : { ...message, partitions: known }
+  }
+
   return {
     park: (tx, group, request) => database.statement(tx, 'park', (open) => park(open, group, request)),
     parkBehind: (tx, group, message, limit) =>
@@ -84,7 +90,8 @@ export function memoryParked(database: MemoryDatabase, instance: string): Parked
     claim: (group, request) =>
       database.transaction(instance, async (tx) => {
         database.faults.hit('claim')
-        return claimDue(tx, rows, group, request, clock.now())
+        const { claimed, nextDueInMs } = claimDue(tx, rows, group, request, clock.now())
+        return { claimed: claimed.map((claim) => ({ ...claim, message: asTheLogHasIt(claim.message) })), nextDueInMs }
       }),
     extend: (_group, claims, leaseMs) =>
       database.transaction(instance, async (tx) => {

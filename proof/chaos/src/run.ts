@@ -20,7 +20,7 @@ import { fullRun, isClean, shortcomings } from './verdict.ts'
 const defaultLimits: DrainLimits = { withinMs: 60_000, stalledMs: Infinity }
 const countEveryMs = 3_000
 /** Where a full run lacks faults, crash points or messages when its time is over, it goes on for so long at most. */
-const longestExtraMs = 60_000
+const longestExtraMs = 120_000
 const lookEveryMs = 1_000
 /** Node takes no longer timer. */
 const longestPartMs = 2 ** 31 - 1

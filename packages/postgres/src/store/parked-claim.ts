@@ -11,6 +11,7 @@ interface ClaimedRow extends MessageRow {
   readonly attempts: number
   readonly crashed: boolean
   readonly failing_for: number | null
+  readonly partitions: number | null
 }
 
 /** What each kind of claim reads; the words of the two partial indexes. A due row with a token is one whose lease ran out. */
@@ -37,7 +38,8 @@ export async function claimDue(db: Db, grp: number, request: ClaimRequest): Prom
        failing_since = coalesce(p.failing_since, case when due.crashed then clock_timestamp() end)
      from due where p.seq = due.seq
      returning p.seq::text, p.token::text, p.reason, p.key_hash is not null as ordered, p.attempts, due.crashed,
-       ${msSince('p.failing_since')} as failing_for, ${messageSelect('p')}`,
+       ${msSince('p.failing_since')} as failing_for, ${messageSelect('p')},
+       (select s.partitions from ${db.schema}.stream s where s.name = p.stream)`,
     [grp, request.limit, request.leaseMs],
   )
   const claimed = rows.map(claimOfRow).toSorted(bySeq)
@@ -79,7 +81,8 @@ function claimOfRow(row: ClaimedRow): Claimed {
   return {
     id: row.seq,
     token: row.token,
-    message: messageOfRow(row),
+    // A relay sends it on, and brokers ask for the number.
+    message: { ...messageOfRow(row), ...(row.partitions === null ? {} : { partitions: row.partitions }) },
     reason: row.reason,
     ordered: row.ordered,
     attempts: row.attempts,

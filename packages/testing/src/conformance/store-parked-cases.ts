@@ -237,5 +237,24 @@ export function parkedCases<Tx>(): readonly Case<StoreWorld<Tx>>[] {
         assert.deepEqual(await store.parked.counts(`${world.group}-other`), {})
       },
     },
+    {
+      name: 'what is claimed says how many partitions its stream has, where the log knows the stream: a relay sends it on',
+      async run(world) {
+        const store = await world.open()
+        const sent = wire('sent', { stream: world.stream, key: 'a' })
+        await store.transaction((tx) => store.append(tx, [sent]))
+        await world.park(store, wire('kept', { stream: world.stream, key: 'a' }))
+        await world.park(store, wire('foreign', { stream: `${world.stream}.of-others` }))
+        const claims = await world.claim(store)
+        const found = claims.map(({ message }): [string, unknown] => [labelOf(message), message.partitions])
+        assert.deepEqual(
+          new Map(found),
+          new Map([
+            ['kept', sent.partitions],
+            ['foreign', undefined],
+          ]),
+        )
+      },
+    },
   ]
 }

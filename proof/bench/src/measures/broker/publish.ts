@@ -4,7 +4,7 @@ import { drainSlice, figuresOf } from '../../rates.ts'
 import { ratiosOf } from '../../statistics.ts'
 
 /** The most that a relay has unconfirmed. */
-const window = 500
+const window = 1_000
 const waiting = 100_000
 
 /** A relay that drains a log into the broker, against the plain client with as many unconfirmed. */
@@ -42,7 +42,7 @@ export function publishOf({ title, plain, durability, plainPublishes }: BrokerKi
           figures: figuresOf(rates),
           costs,
           includes:
-            `both: ${durability}; the same bytes, at most ${window} unconfirmed. ` +
+            `both: ${durability}; the same bytes, at most ${window.toLocaleString('en-US')} unconfirmed. ` +
             `relay: reading the log of PostgreSQL (fsync on), one message of a key at a time, storing cursors. plain: ${plainPublishes}.`,
         })
       }
