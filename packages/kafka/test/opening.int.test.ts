@@ -1,6 +1,6 @@
-import { freePort } from '@acuse-proof/servers'
+import { freePort, startKafka } from '@acuse-proof/servers'
 import { expect, it } from 'vitest'
-import { open } from './support.ts'
+import { open, sourceOf, testLines, unique } from './support.ts'
 
 it('while no broker can be reached, opening fails in a way that is tried again, and names the addresses', async () => {
   const port = await freePort()
@@ -20,3 +20,16 @@ it.each(['kafka-1', 'kafka-1:port', 'http://kafka-1:9092', ''])(
     })
   },
 )
+
+it('a group that begins just as the brokers go away fails in a way that is tried again', async () => {
+  await using server = await startKafka({ lines: testLines })
+  const { transport } = await open(server.url)
+  await server.kill()
+  const stream = unique('stream')
+  const sink = { deliver: () => undefined, revoke: async () => undefined }
+  await expect(transport.consume(sourceOf(stream), sink)).rejects.toMatchObject({
+    code: 'ACUSE_TRANSPORT_UNAVAILABLE',
+    retryable: true,
+    message: expect.stringMatching(new RegExp(`^stream ${stream}: `)),
+  })
+})
