@@ -89,6 +89,6 @@ export class Tally {
 
   #end(ms: number): void {
     clearInterval(this.#looking)
-    this.#whole.resolve({ count: this.#count, ms })
+    this.#whole.resolve({ count: this.#count, ms, all: this.#seen })
   }
 }

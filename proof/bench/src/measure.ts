@@ -91,19 +91,20 @@ export async function alternate<Name extends string>(
     for (const name of names) {
       const before = bench.processorTime()
       const beganMs = performance.now()
-      const { count, ms } = await slices[name]()
+      const { count, ms, all } = await slices[name]()
       const perMs = count / ms
+      // Where it is not known how many came while it warmed up: as if they came as fast then.
+      const handled = all ?? (performance.now() - beganMs) * perMs
       said.push(`${name} ${Math.round(perMs * 1_000)}/s`)
       if (round === 0) continue
       rates[name].push(perMs * 1_000)
-      costs.get(name)?.push(costOf(before, bench.processorTime(), (performance.now() - beganMs) * perMs))
+      costs.get(name)?.push(costOf(before, bench.processorTime(), handled))
     }
     bench.say(`  ${round === 0 ? 'warm-up' : `round ${round}`}: ${said.join(', ')}`)
   }
   return { rates, costs: Object.fromEntries([...costs].map(([name, ofRounds]) => [name, medianCost(ofRounds)])) }
 }
 
-/** Some of a slice is not counted (it warms up): as if messages came as fast then. */
 function costOf(before: ProcessorTime, after: ProcessorTime, messages: number): Cost {
   const each = (spentMs: number): number => (spentMs * 1_000) / messages
   return {

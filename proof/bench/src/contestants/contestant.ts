@@ -2,6 +2,8 @@
 export interface Counted {
   readonly count: number
   readonly ms: number
+  /** All that was done, also outside the time that counts, where that is known. */
+  readonly all?: number
 }
 
 export interface PublishSlice {
