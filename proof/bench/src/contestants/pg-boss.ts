@@ -1,5 +1,5 @@
 import { PgBoss } from 'pg-boss'
-import { repeat } from '../loops.ts'
+import { repeat, Tally } from '../loops.ts'
 import { itemOf, itemsOf } from '../payload.ts'
 import type { Contestant } from './contestant.ts'
 
@@ -48,19 +48,24 @@ export async function openPgBoss(url: string): Promise<Contestant> {
       return { count: missing, ms: performance.now() - startedAt }
     },
     drain: async ({ ms, warmMs, atOnce }) => {
-      const take = async (): Promise<number> => {
-        const taken = await boss.fetch(unkeyed, { batchSize: fetchBatch })
-        if (taken.length === 0) throw new Error('pg-boss: the backlog ended before the slice did')
-        await boss.complete(
-          unkeyed,
-          taken.map(({ id }) => id),
-        )
-        waiting -= taken.length
-        return taken.length
+      const tally = new Tally({ ms, warmMs })
+      const loop = async (): Promise<void> => {
+        while (!tally.isOver) {
+          const taken = await boss.fetch(unkeyed, { batchSize: fetchBatch })
+          if (taken.length === 0) return
+          await boss.complete(
+            unkeyed,
+            taken.map(({ id }) => id),
+          )
+          tally.add(taken.length)
+        }
       }
-      const fetching = Math.min(atOnce, mostFetching)
-      await repeat({ ms: warmMs, atOnce: fetching }, take)
-      return repeat({ ms, atOnce: fetching }, take)
+      const [counted] = await Promise.all([
+        tally.result,
+        ...Array.from({ length: Math.min(atOnce, mostFetching) }, loop),
+      ])
+      waiting -= tally.seen
+      return counted
     },
     close: () => boss.stop({ graceful: false }),
   }
