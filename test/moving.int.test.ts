@@ -22,8 +22,8 @@ interface Services {
   readonly billing: Scene
 }
 
-/** Every transport, and the first once more at the end. */
-async function openCircle(): Promise<readonly Place[]> {
+/** Every transport: where the services begin, and where they go from there, which ends with the first. */
+async function openCircle(): Promise<{ readonly first: Place; readonly others: readonly Place[] }> {
   const between = await scene()
   const first = { name: 'postgres', transport: postgres({ connection: between.url, leaseMs: 2_000 }) }
   const others = await Promise.all(
@@ -33,7 +33,7 @@ async function openCircle(): Promise<readonly Place[]> {
       return { name: broker.name, transport: transportAt(broker.urlOf(server)) }
     }),
   )
-  return [first, ...others, first]
+  return { first, others: [...others, first] }
 }
 
 function untilStopped(bus: Bus<PoolClient>): () => Promise<void> {
@@ -85,14 +85,14 @@ async function settle({ shop, billing }: Services): Promise<void> {
 
 it('a running system goes from transport to transport: each message is applied once and in order, also one that both were given', async () => {
   const services = { shop: await scene(), billing: await scene() }
-  const circle = await openCircle()
+  const { first, others } = await openCircle()
   const [relayed, duplicates] = [new Set<string>(), new Set<string>()]
   onTestFinished(listen('relayed', ({ id, delivered }) => void (delivered && relayed.add(id))))
   onTestFinished(listen('duplicate', ({ id }) => void duplicates.add(id)))
-  let shop = await startShop(services, circle[0])
-  let stopBilling = await startBilling(services, circle[0] as Place)
+  let shop = await startShop(services, first)
+  let stopBilling = await startBilling(services, first)
   await write(services, shop, 40)
-  for (const next of circle.slice(1)) {
+  for (const next of others) {
     // 1. Nothing more is relayed; publishing goes on.
     await shop.stop()
     shop = await startShop(services, undefined)

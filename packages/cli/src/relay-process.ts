@@ -61,7 +61,7 @@ export class RelayProcess {
     return this.#starting
   }
 
-  /** Finishes the batch in flight, lets go of the log and closes. */
+  /** Finishes the batches in flight, lets go of the log and closes. */
   async stop({ deadlineMs = 30_000 }: StopOptions = {}): Promise<void> {
     this.#stopping.abort()
     await this.#starting?.catch(() => undefined)

@@ -35,7 +35,7 @@ export function addRelay(program: Command, output: Output): void {
     )
     .option('--transport-schema <name>', "where Acuse's tables are in the transport's database", 'acuse')
     .option('--service <name>', 'what the relay calls itself in diagnostics', 'relay')
-    .option('--drain-ms <ms>', 'how long the batch in flight may take to finish', Number, defaultDrainMs)
+    .option('--drain-ms <ms>', 'how long the batches in flight may take to finish', Number, defaultDrainMs)
     .option('--json', 'print one JSON document a line')
     .addOption(new Option('--allow-unsafe <setting...>', 'settings of the server to live with').hideHelp())
     .action((options: RelayCommandOptions) => relayCommand(options, output))
