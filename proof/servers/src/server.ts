@@ -9,6 +9,7 @@ import { until } from './waiting.ts'
 const startTimeoutMs = 60_000
 const stopTimeoutMs = 30_000
 const askEveryMs = 30
+const startAttempts = 3
 
 /** What all servers can be given. */
 export interface ServerOptions {
@@ -34,6 +35,8 @@ export interface ServerKind {
   readonly files: Readonly<Record<string, string | Buffer>>
   /** Speaks to the port and answers the server's version; it throws as long as the server is not ready. */
   ready(log: string): Promise<string>
+  /** Whether a start that ended with this log may go well if it is just repeated, as a service manager does. */
+  failedForNow?(log: string): boolean
 }
 
 /** A server of this process: it and all that it starts die with it. */
@@ -81,19 +84,19 @@ export class Server implements AsyncDisposable {
    */
   async start(): Promise<void> {
     if (this.isUp) return
-    // One that ended by itself may have left something.
-    await this.kill()
-    await this.#writeFiles()
-    const log = await open(this.#log, 'a')
-    try {
-      const { size } = await log.stat()
-      this.#process = await JailedProcess.spawn(this.jail, this.#kind.command, { ...this.#kind.env }, log.fd)
-      this.#version = await this.#answered(this.#process, size)
-    } catch (error) {
+    for (let attempt = 1; ; attempt += 1) {
+      // One that ended by itself may have left something.
       await this.kill()
-      throw error
-    } finally {
-      await log.close()
+      await this.#writeFiles()
+      const before = (await this.#logged()).length
+      try {
+        await this.#startOnce(before)
+        return
+      } catch (error) {
+        await this.kill()
+        const log = (await this.#logged()).subarray(before).toString()
+        if (attempt === startAttempts || this.#kind.failedForNow?.(log) !== true) throw error
+      }
     }
   }
 
@@ -141,6 +144,16 @@ export class Server implements AsyncDisposable {
     return { root: this.#kind.root, mountpoint: join(this.folder, 'root'), folders }
   }
 
+  async #startOnce(logged: number): Promise<void> {
+    const log = await open(this.#log, 'a')
+    try {
+      this.#process = await JailedProcess.spawn(this.jail, this.#kind.command, { ...this.#kind.env }, log.fd)
+      this.#version = await this.#answered(this.#process, logged)
+    } finally {
+      await log.close()
+    }
+  }
+
   async #writeFiles(): Promise<void> {
     const data = join(this.folder, 'data')
     await mkdir(data, { recursive: true })
@@ -170,8 +183,12 @@ export class Server implements AsyncDisposable {
 
   /** Its version, or null while it is not ready. */
   async #ask(logged: number): Promise<string | null> {
-    const log = await readFile(this.#log)
+    const log = await this.#logged()
     return await this.#kind.ready(log.subarray(logged).toString()).catch(() => null)
+  }
+
+  async #logged(): Promise<Buffer> {
+    return await readFile(this.#log).catch(() => Buffer.alloc(0))
   }
 
   get #log(): string {
@@ -179,7 +196,7 @@ export class Server implements AsyncDisposable {
   }
 
   async #logEnd(): Promise<string> {
-    const log = await readFile(this.#log, 'utf8').catch(() => '')
+    const log = (await this.#logged()).toString()
     return log === '' ? 'Its log is empty.' : `Its log ends:\n${endOf(log)}`
   }
 }
