@@ -15,6 +15,7 @@ import type { Channel, ConsumeMessage } from 'amqplib'
 import { type Connection, openConnection } from './connection.ts'
 import { asAcuseError, isRefused } from './errors.ts'
 import { foreignMessageOf, mayBeBegun } from './foreign-message.ts'
+import { GatheredAcks } from './gathered-acks.ts'
 import { KeptChannel } from './kept-channel.ts'
 import type { RabbitMqOptions } from './rabbitmq.ts'
 
@@ -133,6 +134,8 @@ class QueueSubscription implements Subscription {
   readonly #clock: Clock
   readonly #intake: Intake
   readonly #channel: KeptChannel<Channel>
+  /** Of the channel of the moment. */
+  #acks: GatheredAcks | undefined
   #stopping: Promise<void> | undefined
 
   constructor(
@@ -187,6 +190,7 @@ class QueueSubscription implements Subscription {
   async #stop(deadlineMs: number): Promise<void> {
     await this.#intake.stop(deadlineMs)
     this.#intake.close()
+    this.#acks?.flush()
     await this.#channel.stop()
   }
 
@@ -197,10 +201,12 @@ class QueueSubscription implements Subscription {
     await channel.checkQueue(queue)
     await channel.prefetch(this.#request.prefetch)
     this.#intake.open(queue)
+    const acks = new GatheredAcks(channel, this.#clock, () => this.#channel.current === channel)
+    this.#acks = acks
     const onMessage = (message: ConsumeMessage | null): void => {
       // The server has cancelled the consumer: the queue was deleted, or its node was lost.
       if (message === null) void channel.close().catch(() => undefined)
-      else this.#take(channel, message)
+      else this.#take(acks, message)
     }
     try {
       await channel.consume(queue, onMessage, { noAck: false, exclusive: isAlone })
@@ -217,11 +223,10 @@ class QueueSubscription implements Subscription {
     )
   }
 
-  #take(channel: Channel, message: ConsumeMessage): void {
+  #take(acks: GatheredAcks, message: ConsumeMessage): void {
+    acks.came(message)
     const wire = this.#request.wireOf(foreignMessageOf(message, this.#options.isDeadLetters === true))
-    const ack = (): void => {
-      if (this.#channel.current === channel) channel.ack(message)
-    }
+    const ack = (): void => acks.ack(message)
     if (wire === null) return ack()
     this.#intake.add(this.#options.queue, [{ message: wire, redelivered: mayBeBegun(message), ack }])
   }

@@ -1,6 +1,7 @@
 import { type AcuseError, type Clock, type Intake, pause, type Received, type Source } from '@acuse/core'
 import type { Channel, ConsumeMessage } from 'amqplib'
 import type { Connection } from './connection.ts'
+import { GatheredAcks } from './gathered-acks.ts'
 import { readHandover, writeHandover } from './handover.ts'
 import { lastWords } from './last-words.ts'
 import { KeptChannel } from './kept-channel.ts'
@@ -37,6 +38,8 @@ export class QueueReader {
   #unbegun = new Map<string, number>()
   /** What came while the handover is read. */
   #held: ConsumeMessage[] | undefined
+  /** Of the channel of the moment. */
+  #acks: GatheredAcks | undefined
 
   constructor(options: QueueReaderOptions) {
     const { connection, clock, onError, source, queue, lane, intake } = options
@@ -67,11 +70,13 @@ export class QueueReader {
   /** Lets go cleanly: whoever is next learns what was never begun. */
   async stop(): Promise<void> {
     const { connection, clock, queue, intake } = this.#options
+    this.#acks?.flush()
     if (this.#channel.current !== undefined) await this.#arrival()
     const unbegun = countsOf(intake.unbegun(queue.name))
     if (unbegun.size > 0 && this.#channel.current !== undefined) {
       await lastWords(clock, writeHandover(connection, queue.name, unbegun))
     }
+    this.#acks?.flush()
     await this.#channel.stop()
   }
 
@@ -99,22 +104,25 @@ export class QueueReader {
   }
 
   async #consume(channel: Channel): Promise<void> {
-    const { queue, priority } = this.#options
+    const { clock, queue, priority } = this.#options
+    const acks = new GatheredAcks(channel, clock, () => this.#channel.current === channel)
+    this.#acks = acks
     await channel.consume(
       queue.name,
       (message) => {
         // The server has cancelled the consumer: the queue was deleted, or its node was lost.
         if (message === null) void channel.close().catch(() => undefined)
-        else this.#onMessage(channel, message)
+        else this.#onMessage(channel, acks, message)
       },
       { noAck: false, priority },
     )
   }
 
-  #onMessage(channel: Channel, message: ConsumeMessage): void {
+  #onMessage(channel: Channel, acks: GatheredAcks, message: ConsumeMessage): void {
+    acks.came(message)
     if (this.#held !== undefined) this.#held.push(message)
-    else if (this.#isInDoubt(message)) void this.#holdForHandover(channel, message)
-    else this.#take(channel, message)
+    else if (this.#isInDoubt(message)) void this.#holdForHandover(channel, acks, message)
+    else this.#take(acks, message)
   }
 
   /** It was out before, and not with an owner of whom it is known what was never begun. */
@@ -122,7 +130,7 @@ export class QueueReader {
     return wasOut(message) && this.#unbegun.get(idOf(message)) !== deliveryCountOf(message) - 1
   }
 
-  async #holdForHandover(channel: Channel, message: ConsumeMessage): Promise<void> {
+  async #holdForHandover(channel: Channel, acks: GatheredAcks, message: ConsumeMessage): Promise<void> {
     const held = [message]
     this.#held = held
     try {
@@ -132,17 +140,15 @@ export class QueueReader {
     }
     if (this.#held !== held) return
     this.#held = undefined
-    for (const one of held) this.#take(channel, one)
+    for (const one of held) this.#take(acks, one)
   }
 
-  #take(channel: Channel, message: ConsumeMessage): void {
+  #take(acks: GatheredAcks, message: ConsumeMessage): void {
     const { source, queue, intake } = this.#options
     const wire = wireMessageOf(message)
     const redelivered = this.#isInDoubt(message)
     this.#unbegun.delete(wire.id)
-    const ack = (): void => {
-      if (isOpen(this.#channel, channel)) channel.ack(message)
-    }
+    const ack = (): void => acks.ack(message)
     // A binding of an earlier version of the group brings what it no longer asks for.
     if (source.types !== 'all' && !source.types.includes(wire.type)) return ack()
     intake.add(queue.name, [{ message: wire, redelivered, ack, deliveryCount: deliveryCountOf(message) }])
@@ -162,8 +168,4 @@ function wasOut(message: ConsumeMessage): boolean {
 
 function idOf(message: ConsumeMessage): string {
   return wireMessageOf(message).id
-}
-
-function isOpen(kept: KeptChannel<Channel>, channel: Channel): boolean {
-  return kept.current === channel
 }

@@ -35,7 +35,7 @@ export interface ServerKind {
   readonly files: Readonly<Record<string, string | Buffer>>
   /** Speaks to the port and answers the server's version; it throws as long as the server is not ready. */
   ready(log: string): Promise<string>
-  /** Whether a start that ended with this log may go well if it is just repeated, as a service manager does. */
+  /** Whether a start that ended with this log may go well if it is just repeated, as systemd does. */
   failedForNow?(log: string): boolean
 }
 

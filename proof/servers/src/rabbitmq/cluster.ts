@@ -17,7 +17,9 @@ export async function startRabbitMqCluster(options: RabbitMqOptions): Promise<Cl
   for (const name of names) {
     const conf = { ...join(names.slice(0, nodes.length)), ...options.conf }
     const kind = await nodeKind({ ...options, conf }, name, distribution)
-    nodes.push(new RabbitMq({ ...kind, failedForNow: askedOneThatStarts }, await newFolder('rabbitmq', options), options))
+    nodes.push(
+      new RabbitMq({ ...kind, failedForNow: askedOneThatStarts }, await newFolder('rabbitmq', options), options),
+    )
   }
   const epmd = epmdKind(options.release, distribution.epmdPort)
   const cluster = new Cluster(nodes, [new Server(epmd, await newFolder('epmd', options), {})])
