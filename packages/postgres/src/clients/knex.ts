@@ -7,7 +7,7 @@ import { throughMapper } from './mapper-transaction.ts'
 import { connectionOf, isPgClient, runOn } from './pg-client.ts'
 import { isPool } from './pg.ts'
 import { createUses, type Uses } from './uses.ts'
-import { type ClientWatch, watchClients, type WatchedPool, watchPool } from './watch-pool.ts'
+import { watchOnce, type WatchedPool, watchPool } from './watch-pool.ts'
 
 /** A transaction of Knex, with the record and result types of the instance it comes from. */
 export type KnexTransaction<TRecord extends object, TResult> = Knex.Transaction<TRecord, TResult>
@@ -102,7 +102,6 @@ interface TarnPool {
   readonly max: number
   on(event: 'acquireSuccess', listener: (id: number, client: ClientBase) => void): void
   on(event: 'release', listener: (client: object) => void): void
-  removeListener(event: string, listener: unknown): void
 }
 
 function poolOf(instance: object): KnexPool {
@@ -124,22 +123,14 @@ function nativePool(pool: Pool): KnexPool {
 }
 
 function isTarnPool(value: unknown): value is TarnPool {
-  return typeof value === 'object' && value !== null && 'max' in value && 'on' in value && 'removeListener' in value
+  return typeof value === 'object' && value !== null && 'max' in value && 'on' in value
 }
 
 /** Errors of its idle connections Knex hears itself. */
 function watchTarn(pool: TarnPool): WatchedPool {
-  const watch: ClientWatch = watchClients()
-  const onAcquire = (_id: number, client: ClientBase): void => watch.onAcquire(client)
-  const onRelease = (client: object): void => watch.onRelease(client)
-  pool.on('acquireSuccess', onAcquire)
-  pool.on('release', onRelease)
-  return {
-    isUsable: (client) => watch.isUsable(client),
-    turnOf: (client) => watch.turnOf(client),
-    [Symbol.dispose]: () => {
-      pool.removeListener('acquireSuccess', onAcquire)
-      pool.removeListener('release', onRelease)
-    },
-  }
+  const watch = watchOnce(pool, ({ onAcquire, onRelease }) => {
+    pool.on('acquireSuccess', (_id, client) => onAcquire(client))
+    pool.on('release', onRelease)
+  })
+  return { ...watch, [Symbol.dispose]: () => undefined }
 }

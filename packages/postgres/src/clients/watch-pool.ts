@@ -12,8 +12,8 @@ export interface WatchedPool extends Disposable {
 
 /** Where a pool of whatever make tells what it does with its clients. */
 export interface ClientWatch extends Omit<WatchedPool, keyof Disposable> {
-  onAcquire(client: ClientBase): void
-  onRelease(client: object): void
+  readonly onAcquire: (client: ClientBase) => void
+  readonly onRelease: (client: object) => void
 }
 
 /**
@@ -31,29 +31,33 @@ const lastWords = /^57P0[1-5]$/
  * still rejects; an idle connection's end is reported.
  */
 export function watchPool(pool: Pool, onError: (error: AcuseError) => void): WatchedPool {
-  const watch = watchClients()
-  const onAcquire = (client: PoolClient): void => watch.onAcquire(client)
-  const onRelease = (_error: Error, client: PoolClient): void => watch.onRelease(client)
+  const watch = watchOnce(pool, ({ onAcquire, onRelease }) => {
+    pool.on('acquire', onAcquire)
+    pool.on('release', (_error: Error, client: PoolClient) => onRelease(client))
+  })
   const onIdleError = (error: Error): void => {
     const message = `An idle connection of the application's pool was lost: ${messageOf(error)}`
     onError(new AcuseError('ACUSE_STORE_UNAVAILABLE', message, { cause: withoutClient(error) }))
   }
-  pool.on('acquire', onAcquire)
-  pool.on('release', onRelease)
   pool.on('error', onIdleError)
-  return {
-    isUsable: (client) => watch.isUsable(client),
-    turnOf: (client) => watch.turnOf(client),
-    [Symbol.dispose]: () => {
-      pool.off('acquire', onAcquire)
-      pool.off('release', onRelease)
-      pool.off('error', onIdleError)
-    },
-  }
+  return { ...watch, [Symbol.dispose]: () => void pool.off('error', onIdleError) }
+}
+
+/** Where a watch stays for as long as its pool: one for each bus would leave two more listeners on every client, for good. */
+const watches = new WeakMap<object, ClientWatch>()
+
+/** The watch of a pool, which is attached to it the first time. */
+export function watchOnce(pool: object, attach: (watch: ClientWatch) => void): ClientWatch {
+  const known = watches.get(pool)
+  if (known !== undefined) return known
+  const watch = watchClients()
+  watches.set(pool, watch)
+  attach(watch)
+  return watch
 }
 
 /** Watches the clients that a pool says it hands out and takes back. */
-export function watchClients(): ClientWatch {
+function watchClients(): ClientWatch {
   const released = new WeakSet<object>()
   const broken = new WeakSet<object>()
   const turns = new WeakMap<object, number>()
