@@ -32,6 +32,8 @@ async function ask<T>(
 ): Promise<Answer<T>> {
   const answered = await connection.request(subject, payload, headers)
   const answer = answered.json<Answer<T>>()
+  if (answer.error?.err_code === apiCodes.nobodyLeads) connection.silence.goesOn()
+  else connection.silence.over()
   if (answer.error !== undefined) throw new JetStreamApiError(answer.error)
   return answer
 }

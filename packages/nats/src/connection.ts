@@ -8,6 +8,7 @@ import {
 } from '@nats-io/transport-node'
 import { addressesOf } from './addresses.ts'
 import { isAboutWho, Login, type LoginOptions } from './login.ts'
+import { isUnanswered, Silence } from './silence.ts'
 
 const connectTimeoutMs = 10_000
 const closeWithinMs = 1_000
@@ -38,6 +39,8 @@ export interface Connection {
   readonly connected: boolean
   /** The most bytes that a message may have, headers included. */
   readonly maxPayloadBytes: number
+  /** Told of answers that say that nobody leads. */
+  readonly silence: Silence
   /** Rejects at once when the connection breaks, and after 5 s without an answer. */
   request(subject: string, payload: Uint8Array | string, headers?: MsgHdrs): Promise<Msg>
   /** Resolves when it is there, at once where it is, and when `signal` aborts. */
@@ -71,7 +74,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   })
   try {
     checkServer(hosts, client)
-    return new ClientConnection({ client, hosts, login, clock, onError })
+    return new ClientConnection({ client, hosts, hasOthers: servers.length > 1, login, clock, onError })
   } catch (error) {
     await client.close()
     throw error
@@ -81,6 +84,8 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 interface Parts {
   readonly client: NatsConnection
   readonly hosts: string
+  /** Whether there are other servers that it can go to. */
+  readonly hasOthers: boolean
   readonly login: Login
   readonly clock: Clock
   readonly onError: (error: AcuseError) => void
@@ -88,6 +93,7 @@ interface Parts {
 
 class ClientConnection implements Connection {
   readonly client: NatsConnection
+  readonly silence: Silence
   readonly #parts: Parts
   readonly #listeners = new Set<ConnectionListener>()
   readonly #pending = new Set<(error: Error) => void>()
@@ -98,6 +104,7 @@ class ClientConnection implements Connection {
   constructor(parts: Parts) {
     this.client = parts.client
     this.#parts = parts
+    this.silence = new Silence(parts.clock, () => this.#leave())
     void this.#watch()
   }
 
@@ -116,7 +123,10 @@ class ClientConnection implements Connection {
       const options = { timeout: requestTimeoutMs, ...(headers === undefined ? {} : { headers }) }
       this.client
         .request(subject, payload, options)
-        .then(resolve, reject)
+        .then(resolve, (error: unknown) => {
+          if (isUnanswered(error)) this.silence.goesOn()
+          reject(error)
+        })
         .finally(() => this.#pending.delete(reject))
     })
   }
@@ -162,8 +172,20 @@ class ClientConnection implements Connection {
     for (const { onLost } of [...this.#listeners]) onLost()
   }
 
+  /** Its client takes the next server of the list. */
+  #leave(): void {
+    if (!this.connected || !this.#parts.hasOthers) return
+    this.#tell(
+      new Error(
+        'the server has answered nothing for 10 s, as one does that is cut off from its cluster; another is taken',
+      ),
+    )
+    void this.client.reconnect().catch(() => undefined)
+  }
+
   #onBack(): void {
     this.#connected = true
+    this.silence.over()
     this.#told.clear()
     this.#parts.login.accepted()
     for (const { onBack } of [...this.#listeners]) onBack()

@@ -4,6 +4,7 @@ import { PermissionViolationError } from '@nats-io/transport-node'
 
 /** Codes of JetStream's API that ask for an answer of their own. */
 export const apiCodes = {
+  nobodyLeads: 10_008,
   consumerNotFound: 10_014,
   noMessageFound: 10_037,
   messageTooLarge: 10_054,

@@ -1,3 +1,4 @@
+import { Partition } from './partition.ts'
 import type { Server } from './server.ts'
 import { eventually } from './waiting.ts'
 
@@ -40,6 +41,19 @@ export class Cluster<S extends Server> implements AsyncDisposable {
   /** Lets a frozen node go on. */
   async thaw(n: number): Promise<void> {
     await this.#node(n).thaw()
+  }
+
+  /**
+   * Cuts a node off from the others, in both directions, until what is answered is disposed of. Clients reach it as before.
+   *
+   * @throws Error where the kernel does not filter packets for this process.
+   */
+  async cutOff(n: number): Promise<AsyncDisposable> {
+    const node = this.#node(n)
+    return await Partition.between(
+      node,
+      this.nodes.filter((other) => other !== node),
+    )
   }
 
   /** Kills all nodes and deletes their data. */

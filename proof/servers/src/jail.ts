@@ -6,10 +6,17 @@ export interface Jail {
   readonly mountpoint: string
   /** Folders of the host by their name under `/mnt`. */
   readonly folders: Readonly<Record<string, string>>
+  /** The number of the user that it runs as. */
+  readonly user: number
 }
 
 /** The user that servers run as: `nobody`. Debian gives it this number everywhere. */
 export const serverUser = 65_534
+
+/** The user of a cluster's `n`th node, from 0: nobody else's, so that its packets can be told from those of the others. */
+export function nodeUser(n: number): number {
+  return 64_101 + n
+}
 
 /** Where a server's data folder is, as it sees it itself: for settings that name one of its `files`. */
 export const dataFolder = '/mnt/data'
@@ -42,7 +49,7 @@ exec chroot "$at" "$@"
 export function jailed(jail: Jail, command: readonly string[]): readonly string[] {
   const folders = Object.entries(jail.folders).flat()
   // setpriv sets the signal after the user, which would clear it.
-  const asUser = ['setpriv', `--reuid=${serverUser}`, `--regid=${serverUser}`, '--clear-groups', '--pdeathsig=KILL']
+  const asUser = ['setpriv', `--reuid=${jail.user}`, `--regid=${jail.user}`, '--clear-groups', '--pdeathsig=KILL']
   return [
     ...['unshare', '--mount', '--pid', '--fork', '--kill-child'],
     ...['sh', '-c', enter, 'jail', jail.mountpoint, jail.root, ...folders, '--'],

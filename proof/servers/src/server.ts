@@ -31,6 +31,10 @@ export interface ServerKind {
   readonly folders?: Readonly<Record<string, string>>
   readonly command: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** The user that it runs as. Default: that of all servers. */
+  readonly user?: number
+  /** Where it listens for the other nodes of its cluster, and for nobody else. */
+  readonly peerPorts?: readonly number[]
   /** Files that are written into its data folder before each start. */
   readonly files: Readonly<Record<string, string | Buffer>>
   /** Speaks to the port and answers the server's version; it throws as long as the server is not ready. */
@@ -47,6 +51,10 @@ export class Server implements AsyncDisposable {
   readonly url: string
   /** Its own folder on the host: `data`, and `server.log`. */
   readonly folder: string
+  /** The user that it runs as. */
+  readonly user: number
+  /** Where it listens for the other nodes of its cluster. */
+  readonly peerPorts: readonly number[]
   readonly #kind: ServerKind
   readonly #options: ServerOptions
   #process: JailedProcess | null = null
@@ -58,6 +66,8 @@ export class Server implements AsyncDisposable {
     this.port = kind.port
     this.url = kind.url
     this.folder = folder
+    this.user = kind.user ?? serverUser
+    this.peerPorts = kind.peerPorts ?? []
     this.#kind = kind
     this.#options = options
   }
@@ -141,7 +151,7 @@ export class Server implements AsyncDisposable {
   /** Where a program runs that sees what this server sees. */
   protected get jail(): Jail {
     const folders = { ...this.#kind.folders, data: join(this.folder, 'data') }
-    return { root: this.#kind.root, mountpoint: join(this.folder, 'root'), folders }
+    return { root: this.#kind.root, mountpoint: join(this.folder, 'root'), folders, user: this.user }
   }
 
   async #startOnce(logged: number): Promise<void> {
@@ -158,12 +168,12 @@ export class Server implements AsyncDisposable {
     const data = join(this.folder, 'data')
     await mkdir(data, { recursive: true })
     await mkdir(join(this.folder, 'root'), { recursive: true })
-    await chown(data, serverUser, serverUser)
+    await chown(data, this.user, this.user)
     for (const [name, content] of Object.entries({ ...this.#kind.files, ...this.#options.files })) {
       const file = join(data, name)
       await writeFile(file, content)
       await chmod(file, 0o600)
-      await chown(file, serverUser, serverUser)
+      await chown(file, this.user, this.user)
     }
   }
 

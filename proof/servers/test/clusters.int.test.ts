@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Cluster } from '../src/cluster.ts'
+import { countBrokers } from '../src/kafka/request.ts'
 import { startKafkaCluster } from '../src/kafka/server.ts'
 import { startNatsCluster } from '../src/nats/cluster.ts'
 import { startRabbitMqCluster } from '../src/rabbitmq/cluster.ts'
@@ -20,11 +21,13 @@ interface Subject<S extends Server> {
   store(server: S): Promise<void>
   /** @throws Error when this node does not answer with it. */
   check(server: S): Promise<void>
+  /** How many nodes there are as this one sees it, itself among them. */
+  count(server: S): Promise<number>
 }
 
 function testCluster<S extends Server>(subject: Subject<S>): void {
   describe(`a cluster of ${subject.name}`, () => {
-    test('goes on without one of its nodes, and keeps what is durable when all are killed', async () => {
+    test('goes on without one of its nodes, and when one is cut off, and keeps what is durable when all are killed', async () => {
       const parent = await temporaryFolder()
       await using cluster = await subject.start(parent)
       const [first, second, third] = cluster.nodes
@@ -43,6 +46,15 @@ function testCluster<S extends Server>(subject: Subject<S>): void {
       await cluster.thaw(2)
       await holds(third)
 
+      const sees = async (nodes: number): Promise<void> =>
+        await eventually(async () => assertContains(`${await subject.count(first)} nodes`, `${nodes} nodes`), 60_000)
+      const partition = await cluster.cutOff(2)
+      await sees(2)
+      await holds(first)
+      await partition[Symbol.asyncDispose]()
+      await sees(3)
+      await holds(third)
+
       await Promise.all([0, 1, 2].map(async (n) => await cluster.kill(n)))
       await cluster.start()
       await holds(third)
@@ -53,6 +65,14 @@ function testCluster<S extends Server>(subject: Subject<S>): void {
     })
   })
 }
+
+interface NatsStreamInfo {
+  /** `active` says how many nanoseconds ago the leader has heard of a node. A route that is cut takes minutes to be known as lost. */
+  readonly cluster: { readonly replicas: readonly { readonly active: number }[] }
+}
+
+/** The nodes of a stream speak once a second. */
+const silentNanos = 3e9
 
 const declare = `
   rabbit_amqqueue:declare(rabbit_misc:r(<<"/">>, queue, <<"kept">>), true, false,
@@ -69,6 +89,10 @@ testCluster<RabbitMq>({
     assertContains(queues, 'kept\tquorum\trunning')
     for (const node of ['rabbit1', 'rabbit2', 'rabbit3']) assertContains(queues, node)
   },
+  count: async (server) => {
+    const status = await server.rabbitmqctl(['cluster_status', '--formatter', 'json'])
+    return (JSON.parse(status) as { readonly running_nodes: readonly string[] }).running_nodes.length
+  },
 })
 
 testCluster({
@@ -80,6 +104,10 @@ testCluster({
     assertContains(await askNats(port, 'kept', {}), '"seq":1')
   },
   check: async ({ port }) => assertContains(await askNats(port, '$JS.API.STREAM.INFO.kept', {}), '"messages":1'),
+  count: async ({ port }) => {
+    const { cluster } = JSON.parse(await askNats(port, '$JS.API.STREAM.INFO.kept', {})) as NatsStreamInfo
+    return 1 + cluster.replicas.filter(({ active }) => active < silentNanos).length
+  },
 })
 
 testCluster({
@@ -89,4 +117,5 @@ testCluster({
   check: async ({ port }) => {
     if (!(await hasTopic(port, 'kept'))) throw new Error('There is no such topic.')
   },
+  count: async ({ port }) => await countBrokers(port),
 })

@@ -27,6 +27,23 @@ const freeze: Deed = async (node, world, random) => {
   await node.thaw()
 }
 
+/** The network between it and the other nodes breaks, in both directions. Its clients still reach it. */
+const nodeCut: Fault = {
+  name: 'node-cut',
+  perRun,
+  async strike({ broker, brokerTurn, pause }, random) {
+    const { cutOff, nodes } = broker
+    if (cutOff === undefined) return undefined
+    const node = random.whole(0, nodes.length - 1)
+    const forMs = random.whole(1_000, 7_000)
+    await brokerTurn(async () => {
+      const cut = await cutOff(node)
+      await pause(forMs).finally(() => cut[Symbol.asyncDispose]())
+    })
+    return `cut a node off from the others for ${forMs} ms`
+  },
+}
+
 /** What happens to a broker of one node. */
 export const brokerFaults: readonly Fault[] = [
   faultOf('broker-restart', restart, 'restarted the broker'),
@@ -39,6 +56,7 @@ export const nodeFaults: readonly Fault[] = [
   faultOf('node-restart', restart, 'restarted a node'),
   faultOf('node-kill', kill, 'killed a node, and had it back'),
   faultOf('node-stop', freeze, 'froze a node'),
+  nodeCut,
 ]
 
 /** One at a time. */

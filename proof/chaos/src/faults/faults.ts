@@ -12,7 +12,10 @@ import { terminate } from './terminate.ts'
 const always: readonly Fault[] = [kill, freeze, terminate, crash, ...networkFaults, ...postgresFaults]
 
 /** All that can happen in a run on this transport with so many nodes. */
-export function faultsOf({ sizes }: Pick<ChaosTransport, 'sizes'>, nodes = 1): readonly Fault[] {
+export function faultsOf(
+  { sizes, faults = [] }: Pick<ChaosTransport, 'sizes' | 'faults'>,
+  nodes = 1,
+): readonly Fault[] {
   if (sizes.length === 0) return always
-  return [...always, ...(nodes === 1 ? brokerFaults : nodeFaults)]
+  return [...always, ...(nodes === 1 ? brokerFaults : nodeFaults), ...faults]
 }

@@ -41,24 +41,34 @@ export const brokerMutations: readonly Mutation[] = [
     caughtBy: ['lost'],
   },
   {
-    name: 'what is out counts for nothing, and later ones of its key go on',
+    name: 'what a draining process has never begun is acked',
     transport: 'rabbitmq',
     edits: [
       {
-        file: 'core/src/intake.ts',
-        find: 'if (partition.revoking || (best',
-        replace: 'if ((best',
-      },
-      {
-        file: 'core/src/intake.ts',
-        find: 'await this.#options.sink.revoke(name)',
-        replace: 'void name',
+        file: 'rabbitmq/src/queue-reader.ts',
+        find: 'const unbegun = countsOf(intake.unbegun(queue.name))',
+        replace: `const held = intake.unbegun(queue.name)
+    for (const one of held) one.ack()
+    const unbegun = countsOf(held)`,
       },
     ],
-    workload: { handlerPauseRate: 0.3, handlerPauseMs: 1_500, keys: 6 },
-    faults: ['net-reset'],
-    haste: 20,
+    workload: { handlerPauseRate: 0.3, handlerPauseMs: 400 },
+    faults: ['term'],
     victims: ['consumer'],
-    caughtBy: ['inversions', 'duplicates', 'lost'],
+    caughtBy: ['lost'],
+  },
+  {
+    name: 'what is for a group whose queue is not bound is confirmed',
+    transport: 'rabbitmq',
+    edits: [
+      {
+        file: 'rabbitmq/src/topology.ts',
+        find: "'headers', {\n    durable: true,\n    alternateExchange: tripwire,\n  })",
+        replace: "'headers', { durable: true })",
+      },
+    ],
+    faults: ['queue-unbound'],
+    haste: 10,
+    caughtBy: ['lost'],
   },
 ]

@@ -2,6 +2,7 @@ import { freePort, type KafkaListener, startKafka, startKafkaCluster } from '@ac
 import { defaultPlan } from '../plan.ts'
 import { passesBroker } from './broker-points.ts'
 import { loadKafka } from './kafka-client.ts'
+import { nodesOf } from './nodes.ts'
 import type { ChaosTransport } from './transport.ts'
 
 const { leaseMs } = defaultPlan.settings
@@ -32,7 +33,7 @@ export const kafkaTransport: ChaosTransport = {
       size === 1
         ? await startKafka({ lines, listeners: listeners.flat() })
         : await startKafkaCluster({ lines, listenersByNode: listeners })
-    const nodes = 'nodes' in broker ? broker.nodes : [broker]
+    const { nodes, cutOff } = nodesOf(broker)
     return {
       ports: nodes.map(({ port }) => port),
       doors: (n) =>
@@ -45,6 +46,7 @@ export const kafkaTransport: ChaosTransport = {
         ),
       urlAt: (ports) => ports.map((port) => `127.0.0.1:${port}`).join(','),
       nodes,
+      cutOff,
       [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
     }
   },

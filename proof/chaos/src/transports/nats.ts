@@ -2,6 +2,7 @@ import { startNats, startNatsCluster } from '@acuse-proof/servers'
 import { defaultPlan } from '../plan.ts'
 import { passesBroker } from './broker-points.ts'
 import { doorsOf } from './doors.ts'
+import { nodesOf } from './nodes.ts'
 import type { ChaosTransport } from './transport.ts'
 
 const options = {
@@ -18,12 +19,13 @@ export const natsTransport: ChaosTransport = {
   passes: passesBroker,
   async start({ nodes: size }) {
     const broker = size === 1 ? await startNats(options) : await startNatsCluster(options)
-    const nodes = 'nodes' in broker ? broker.nodes : [broker]
+    const { nodes, cutOff } = nodesOf(broker)
     return {
       ports: nodes.map(({ port }) => port),
       doors: () => doorsOf(nodes),
       urlAt: (ports) => ports.map((port) => `nats://127.0.0.1:${port}`).join(','),
       nodes,
+      cutOff,
       [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
     }
   },

@@ -24,6 +24,7 @@ export const postgresTransport: ChaosTransport = {
       doors: () => doorsOf([server]),
       urlAt: ([port]) => urlAtPort(url, port),
       nodes: [],
+      cutOff: undefined,
       [Symbol.asyncDispose]: async () => undefined,
     }
   },

@@ -1,7 +1,9 @@
 import { startRabbitMq, startRabbitMqCluster } from '@acuse-proof/servers'
+import { queueUnbound } from '../faults/queue-unbound.ts'
 import { defaultPlan } from '../plan.ts'
 import { passesBroker } from './broker-points.ts'
 import { doorsOf } from './doors.ts'
+import { nodesOf } from './nodes.ts'
 import type { ChaosTransport } from './transport.ts'
 
 const heartbeatMs = 2_000
@@ -15,15 +17,17 @@ export const rabbitmqTransport: ChaosTransport = {
   name: 'rabbitmq',
   sizes: [1, 3],
   from: 'now',
+  faults: [queueUnbound],
   passes: passesBroker,
   async start({ nodes: size }) {
     const broker = size === 1 ? await startRabbitMq(options) : await startRabbitMqCluster(options)
-    const nodes = 'nodes' in broker ? broker.nodes : [broker]
+    const { nodes, cutOff } = nodesOf(broker)
     return {
       ports: nodes.map(({ port }) => port),
       doors: () => doorsOf(nodes),
       urlAt: (ports) => ports.map((port) => `amqp://guest:guest@127.0.0.1:${port}`).join(','),
       nodes,
+      cutOff,
       [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
     }
   },

@@ -16,6 +16,7 @@ export const redisTransport: ChaosTransport = {
       doors: () => doorsOf([server]),
       urlAt: ([port]) => urlAtPort(server.url, port),
       nodes: [server],
+      cutOff: undefined,
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     }
   },

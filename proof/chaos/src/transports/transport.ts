@@ -1,5 +1,6 @@
 import type { CrashPoint, TransportFactory } from '@acuse/core'
 import type { EmbeddedServer } from '@acuse/postgres/embedded'
+import type { Fault } from '../faults/fault.ts'
 import type { Settings } from '../plan.ts'
 
 /** Where a node of the broker listens, so that a proxy can stand before it. */
@@ -20,6 +21,8 @@ export interface RunningBroker extends AsyncDisposable {
   urlAt(ports: readonly number[]): string
   /** The broker's own processes, which faults may happen to; none where it is the PostgreSQL of the services. */
   readonly nodes: readonly BrokerNode[]
+  /** Cuts one of its nodes, from 0, off from the others, until what is answered is disposed of. Undefined where it has no others. */
+  readonly cutOff: ((node: number) => Promise<AsyncDisposable>) | undefined
 }
 
 /** A node of a broker: it can be stopped, killed and frozen. */
@@ -50,6 +53,8 @@ export interface ChaosTransport {
   readonly sizes: readonly number[]
   /** Where groups start: where there is no history they are there before the first message is published. */
   readonly from: 'earliest' | 'now'
+  /** What can happen to it alone. Default: nothing. */
+  readonly faults?: readonly Fault[]
   /** Whether processes that use it pass this crash point. */
   passes(point: CrashPoint): boolean
   start(request: BrokerRequest): Promise<RunningBroker>

@@ -7,7 +7,7 @@ export type Suite = 'bookworm' | 'trixie'
 /** What is installed of each, by apt's names. */
 export const packagesOf: Readonly<Record<Suite, readonly string[]>> = {
   bookworm: ['rabbitmq-server', 'redis-server', 'nats-server', 'pgbouncer'],
-  trixie: ['rabbitmq-server', 'redis-server', 'nats-server'],
+  trixie: ['rabbitmq-server', 'redis-server', 'nats-server', 'nftables'],
 }
 
 /** Counts up when roots are made in another way, so that those made before are not used any more. */

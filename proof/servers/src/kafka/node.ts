@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { dataFolder } from '../jail.ts'
+import { dataFolder, nodeUser } from '../jail.ts'
 import { host } from '../ports.ts'
 import type { ServerKind, ServerOptions } from '../server.ts'
 import { kafkaFolder, kafkaVersion } from './install.ts'
@@ -27,6 +27,8 @@ export interface KafkaOptions extends ServerOptions {
 /** The ports of a node, which is broker and controller. */
 export interface KafkaPorts {
   readonly broker: number
+  /** For the other brokers, which copy from it. */
+  readonly peers: number
   readonly controller: number
 }
 
@@ -47,6 +49,7 @@ export function kafkaKinds(options: KafkaOptions, nodes: readonly KafkaPorts[]):
   const common = [
     'process.roles=broker,controller',
     'controller.listener.names=CONTROLLER',
+    'inter.broker.listener.name=PEERS',
     `controller.quorum.voters=${voters.join(',')}`,
     `default.replication.factor=${nodes.length}`,
     `min.insync.replicas=${inSync}`,
@@ -63,11 +66,13 @@ export function kafkaKinds(options: KafkaOptions, nodes: readonly KafkaPorts[]):
     'broker.heartbeat.interval.ms=500',
   ]
   const listenersOf = (n: number): readonly KafkaListener[] => listenersByNode[n] ?? []
-  return nodes.map(({ broker, controller }, n) => ({
+  return nodes.map(({ broker, peers, controller }, n) => ({
     name: `Kafka ${kafkaVersion}`,
     port: broker,
     url: `${host}:${broker}`,
     root: '/',
+    user: nodeUser(n),
+    peerPorts: [peers, controller],
     folders: { kafka: kafkaFolder() },
     command: [
       ...['sh', '-ec'],
@@ -79,9 +84,9 @@ export function kafkaKinds(options: KafkaOptions, nodes: readonly KafkaPorts[]):
         ...common,
         `node.id=${n + 1}`,
         ...lines,
-        `listeners=${addresses({ PLAINTEXT: broker, CONTROLLER: controller }, listenersOf(n), ({ port }) => port)}`,
-        `advertised.listeners=${addresses({ PLAINTEXT: broker }, listenersOf(n), ({ port, advertisedPort }) => advertisedPort ?? port)}`,
-        `listener.security.protocol.map=${['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...listenersOf(n).map(({ name, protocol }) => `${name}:${protocol}`)].join(',')}`,
+        `listeners=${addresses({ PLAINTEXT: broker, PEERS: peers, CONTROLLER: controller }, listenersOf(n), ({ port }) => port)}`,
+        `advertised.listeners=${addresses({ PLAINTEXT: broker, PEERS: peers }, listenersOf(n), ({ port, advertisedPort }) => advertisedPort ?? port)}`,
+        `listener.security.protocol.map=${['PLAINTEXT:PLAINTEXT', 'PEERS:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...listenersOf(n).map(({ name, protocol }) => `${name}:${protocol}`)].join(',')}`,
         `log.dirs=${dataFolder}/logs`,
         '',
       ].join('\n'),

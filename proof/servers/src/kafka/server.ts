@@ -23,7 +23,8 @@ export async function startKafkaCluster(options: KafkaOptions = {}): Promise<Clu
 
 async function newNodes(options: KafkaOptions, size: number): Promise<Server[]> {
   const ports = []
-  for (let n = 0; n < size; n++) ports.push({ broker: await freePort(), controller: await freePort() })
+  for (let n = 0; n < size; n++)
+    ports.push({ broker: await freePort(), peers: await freePort(), controller: await freePort() })
   const servers: Server[] = []
   for (const kind of kafkaKinds(options, ports))
     servers.push(new Server(kind, await newFolder('kafka', options), options))

@@ -1,4 +1,5 @@
 import { Cluster, formed } from '../cluster.ts'
+import { nodeUser } from '../jail.ts'
 import { freePort, host } from '../ports.ts'
 import { newFolder } from '../server.ts'
 import { Nats, natsKind, type NatsOptions } from './server.ts'
@@ -16,7 +17,11 @@ export async function startNatsCluster(options: NatsOptions): Promise<Cluster<Na
       ...(options.lines ?? []),
     ]
     const monitoringPort = await freePort()
-    const kind = await natsKind({ ...options, lines }, monitoringPort)
+    const kind = {
+      ...(await natsKind({ ...options, lines }, monitoringPort)),
+      user: nodeUser(n),
+      peerPorts: [routePort],
+    }
     nodes.push(new Nats(kind, await newFolder('nats', options), options, monitoringPort))
   }
   // Healthy means here that JetStream has a leader for its own data.

@@ -27,6 +27,15 @@ export class Nats extends Server {
     this.#monitoringPort = monitoringPort
   }
 
+  /** What the clients that are connected to it call themselves. */
+  async clientNames(): Promise<readonly string[]> {
+    const answer = await get(this.#monitoringPort, '/connz')
+    const { connections } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as {
+      readonly connections: readonly { readonly name: string }[]
+    }
+    return connections.map(({ name }) => name)
+  }
+
   /** @throws Error as long as it says that something of it, JetStream most of all, is not ready. */
   async checkHealth(): Promise<void> {
     await checkHealth(this.#monitoringPort)
@@ -88,9 +97,16 @@ async function greet(port: number): Promise<string> {
 }
 
 async function checkHealth(port: number): Promise<void> {
-  const answer = await converse(port, 'GET /healthz HTTP/1.0\r\n\r\n', (received) => {
-    const text = received.toString()
-    return text.includes('\r\n') ? text : undefined
-  })
+  const answer = await get(port, '/healthz')
   if (!answer.startsWith('HTTP/1.0 200')) throw new Error(`NATS is not healthy: ${answer}`)
+}
+
+/** The whole answer of its monitoring port. */
+async function get(port: number, path: string): Promise<string> {
+  return await converse(port, `GET ${path} HTTP/1.0\r\n\r\n`, (received) => {
+    const text = received.toString()
+    const [, length] = /\r\ncontent-length: (\d+)\r\n/i.exec(text) ?? []
+    const body = text.indexOf('\r\n\r\n') + 4
+    return length !== undefined && body >= 4 && received.length - body >= Number(length) ? text : undefined
+  })
 }

@@ -1,5 +1,6 @@
 import { Cluster, formed } from '../cluster.ts'
 import { converse } from '../conversation.ts'
+import { nodeUser } from '../jail.ts'
 import { host } from '../ports.ts'
 import { newFolder, Server, type ServerKind } from '../server.ts'
 import { newDistribution, nodeKind, rootOfRelease, type RabbitMqOptions, type RabbitMqRelease } from './node.ts'
@@ -10,15 +11,22 @@ const names = ['rabbit1@localhost', 'rabbit2@localhost', 'rabbit3@localhost']
 /** A silent node counts as gone after 6 to 10 s, where the default is a minute. */
 const tickTime = '-kernel net_ticktime 8'
 
+/** What its documentation advises for three nodes: by default a node that is cut off goes on, and stays apart afterwards. */
+const inMinority = { cluster_partition_handling: 'pause_minority' }
+
 /** Starts three nodes of RabbitMQ that form a cluster. Their epmd stays when a node is killed. */
 export async function startRabbitMqCluster(options: RabbitMqOptions): Promise<Cluster<RabbitMq>> {
   const distribution = await newDistribution(tickTime)
   const nodes: RabbitMq[] = []
   for (const name of names) {
-    const conf = { ...join(names.slice(0, nodes.length)), ...options.conf }
+    const conf = { ...join(names.slice(0, nodes.length)), ...inMinority, ...options.conf }
     const kind = await nodeKind({ ...options, conf }, name, distribution)
     nodes.push(
-      new RabbitMq({ ...kind, failedForNow: askedOneThatStarts }, await newFolder('rabbitmq', options), options),
+      new RabbitMq(
+        { ...kind, user: nodeUser(nodes.length), failedForNow: askedOneThatStarts },
+        await newFolder('rabbitmq', options),
+        options,
+      ),
     )
   }
   const epmd = epmdKind(options.release, distribution.epmdPort)

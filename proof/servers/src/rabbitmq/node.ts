@@ -44,6 +44,7 @@ export async function nodeKind(
   distribution: Distribution,
 ): Promise<ServerKind> {
   const port = await freePort()
+  const distributionPort = await freePort()
   const settings = {
     'disk_free_limit.absolute': '50MB',
     // Nobody looks at them here, and gathering them costs.
@@ -59,8 +60,9 @@ export async function nodeKind(
     port,
     url: `amqp://guest:guest@${host}:${port}`,
     root: rootOfRelease(release),
+    peerPorts: [distributionPort],
     command: ['/usr/lib/rabbitmq/bin/rabbitmq-server'],
-    env: environment(name, await freePort(), distribution),
+    env: environment(name, distributionPort, distribution),
     files: {
       '.erlang.cookie': distribution.cookie,
       'rabbitmq.conf': Object.entries(settings)
