@@ -38,7 +38,8 @@ const nodeCut: Fault = {
     const forMs = random.whole(1_000, 7_000)
     await brokerTurn(async () => {
       const cut = await cutOff(node)
-      await pause(forMs).finally(() => cut[Symbol.asyncDispose]())
+      await pause(forMs)
+      await cut[Symbol.asyncDispose]()
     })
     return `cut a node off from the others for ${forMs} ms`
   },
