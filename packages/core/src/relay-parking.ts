@@ -14,8 +14,10 @@ export const relayGroup = '$relay'
 
 /** Of each key only the first is claimed, and their bodies are in memory together: at 1 MB each these are 50 MB. */
 const claimedAtOnce = 50
-/** Publishing settles within 30 s. */
-const claimLeaseMs = 60_000
+/** What a relay held that was killed stands still for so long. It is prolonged while something is being published, which takes 30 s at most. */
+const claimLeaseMs = 5_000
+/** Without claims there is nothing to prolong; the first ones set the alarm. */
+const idleMs = 86_400_000
 /** Counting goes through all that is parked. */
 const lookEveryMs = 1_000
 const mostConflicts = 10
@@ -38,6 +40,9 @@ export interface RelayParkingOptions<Tx> {
 export class RelayParking<Tx> {
   readonly #options: RelayParkingOptions<Tx>
   readonly #loop: Loop
+  readonly #keeper: Loop
+  /** What is being published. */
+  #held: readonly Claimed[] = []
   /** What was there at the last look; false is certain, as only the owner of a partition parks its keys. */
   #isInUse = true
   #isLookDue = true
@@ -48,19 +53,20 @@ export class RelayParking<Tx> {
 
   constructor(options: RelayParkingOptions<Tx>) {
     this.#options = options
-    this.#loop = new Loop({
-      clock: options.clock,
-      round: () => this.#round(),
-      onError: (cause) => options.onError(this.#unavailable(cause)),
-    })
+    const { clock } = options
+    const onError = (cause: unknown): void => options.onError(this.#unavailable(cause))
+    this.#loop = new Loop({ clock, round: () => this.#round(), onError })
+    this.#keeper = new Loop({ clock, round: () => this.#prolong(), onError })
   }
 
   start(): void {
     this.#loop.start()
+    this.#keeper.start()
   }
 
-  stop(): Promise<void> {
-    return this.#loop.stop()
+  async stop(): Promise<void> {
+    await this.#loop.stop()
+    await this.#keeper.stop()
   }
 
   wake(): void {
@@ -173,13 +179,31 @@ export class RelayParking<Tx> {
 
   async #send(claimed: readonly Claimed[]): Promise<void> {
     const claims = claimed.toSorted((one, other) => byLine(one.message, other.message))
-    const results = await this.#options.publish(claims.map(({ message }) => message))
+    const results = await this.#publish(claims)
     point('relay.beforeSettle')
     await this.#write(async (tx) => {
       for (const [index, claim] of claims.entries()) await this.#settle(tx, claim, results[index])
     })
     point('relay.afterSettle')
     for (const [index, claim] of claims.entries()) this.#tell(claim, results[index])
+  }
+
+  async #publish(claims: readonly Claimed[]): Promise<readonly PublishResult[]> {
+    this.#held = claims
+    this.#keeper.wakeIn(claimLeaseMs / 3)
+    try {
+      return await this.#options.publish(claims.map(({ message }) => message))
+    } finally {
+      this.#held = []
+    }
+  }
+
+  async #prolong(): Promise<number> {
+    if (this.#held.length === 0) return idleMs
+    point('parked.beforeExtend')
+    await this.#options.store.parked.extend(relayGroup, this.#held, claimLeaseMs)
+    point('parked.afterExtend')
+    return claimLeaseMs / 3
   }
 
   /** A claim that is another's by now changes nothing: it was sent, and is sent once more. */

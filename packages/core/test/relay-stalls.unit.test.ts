@@ -10,7 +10,12 @@ const ofKey =
 
 /** A service whose relay sends to a broker that can be broken, and whose group notes what arrives. */
 async function shop(): Promise<
-  Setting & { readonly breakFor: Break; readonly anotherProcess: () => Promise<Setting>; readonly crash: () => void }
+  Setting & {
+    readonly breakFor: Break
+    readonly stallFor: (which: (message: WireMessage) => boolean) => () => void
+    readonly anotherProcess: () => Promise<Setting>
+    readonly crash: () => void
+  }
 > {
   const clock = createVirtualClock()
   const database = createMemoryDatabase(clock)
@@ -28,6 +33,7 @@ async function shop(): Promise<
   return {
     ...(await open()),
     breakFor: (which, code) => transport.failPublish(which, new AcuseError(code, `it is ${code}`)),
+    stallFor: (which) => transport.stallPublish(which),
     anotherProcess: open,
     crash: () => database.crash(instance),
   }
@@ -115,6 +121,42 @@ it('whoever relays next sends nothing past what was set aside before', { timeout
   await next.bus.publishNow(Placed({ orderId: 'a', n: 1_100 }))
   await clock.advance({ minutes: 5 })
   expect(effects()).toEqual(Array.from({ length: 1_101 }, (_, n) => `a${n}`))
+})
+
+it('what a relay held that was killed is sent by the next one after seconds', { timeout: 60_000 }, async () => {
+  const { bus, clock, effects, breakFor, anotherProcess, crash } = await shop()
+  const mend = breakFor(ofKey('a'), 'ACUSE_DESTINATION_UNAVAILABLE')
+  await bus.transaction(async (_tx, publish) => {
+    for (let n = 0; n < 1_100; n++) publish(Placed({ orderId: 'a', n }))
+  })
+  await clock.advance({ seconds: 10 })
+  const stopKilling = listen('point', ({ name }) => void (name === 'parked.afterClaim' && crash()))
+  await clock.advance({ seconds: 10 })
+  stopKilling()
+  mend()
+  await anotherProcess()
+  await clock.advance({ seconds: 30 })
+  expect(effects()).toEqual(Array.from({ length: 1_100 }, (_, n) => `a${n}`))
+})
+
+it('what a relay is sending, however long that takes, no other relay sends', { timeout: 60_000 }, async () => {
+  const { bus, clock, effects, breakFor, stallFor, anotherProcess } = await shop()
+  const mend = breakFor(ofKey('a'), 'ACUSE_DESTINATION_UNAVAILABLE')
+  await bus.transaction(async (_tx, publish) => {
+    for (let n = 0; n < 1_100; n++) publish(Placed({ orderId: 'a', n }))
+  })
+  await clock.advance({ seconds: 10 })
+  await anotherProcess()
+  const goOn = stallFor(ofKey('a'))
+  mend()
+  await clock.advance({ seconds: 6 })
+  let claims = 0
+  onTestFinished(listen('point', ({ name }) => void (name === 'parked.afterClaim' && claims++)))
+  await clock.advance({ seconds: 20 })
+  expect(claims).toBe(0)
+  goOn()
+  await clock.advance({ minutes: 5 })
+  expect(effects()).toEqual(Array.from({ length: 1_100 }, (_, n) => `a${n}`))
 })
 
 it('a replayed dead letter of the relay is sent, and is dead once more where the transport still refuses it', async () => {
