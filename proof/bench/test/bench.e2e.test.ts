@@ -34,7 +34,9 @@ describe('the bench', () => {
     expect(rows.map(({ against }) => against)).toEqual([...others, ...others])
     for (const { figures, costs = {} } of rows) {
       for (const perSecond of Object.values(figures)) expect(perSecond).toBeGreaterThan(0)
-      for (const cost of Object.values(costs)) expect(Math.min(cost.client, cost.broker)).toBeGreaterThan(0)
+      // The kernel counts in steps of 10 ms, and in a run as short as this one a contestant may need less.
+      const total = (of: 'client' | 'broker'): number => Object.values(costs).reduce((sum, cost) => sum + cost[of], 0)
+      expect(Math.min(total('client'), total('broker'))).toBeGreaterThan(0)
     }
   })
 
