@@ -39,6 +39,17 @@ async function shop(): Promise<
   }
 }
 
+/** Of key a so many messages stall that they are set aside: 1,100, of which at least 1,000 are. `mend` lets them through. */
+async function shopWithKeySetAside(): Promise<Awaited<ReturnType<typeof shop>> & { readonly mend: () => void }> {
+  const opened = await shop()
+  const mend = opened.breakFor(ofKey('a'), 'ACUSE_DESTINATION_UNAVAILABLE')
+  await opened.bus.transaction(async (_tx, publish) => {
+    for (let n = 0; n < 1_100; n++) publish(Placed({ orderId: 'a', n }))
+  })
+  await opened.clock.advance({ seconds: 10 })
+  return { ...opened, mend }
+}
+
 type Break = (which: (message: WireMessage) => boolean, code: ErrorCode) => () => void
 
 it('a key that stalls is told with its reason and since when, once, and no longer when it goes on', async () => {
@@ -106,12 +117,7 @@ it('while the whole broker is away nothing is taken out of the log', async () =>
 })
 
 it('whoever relays next sends nothing past what was set aside before', { timeout: 60_000 }, async () => {
-  const { bus, clock, effects, breakFor, anotherProcess } = await shop()
-  const mend = breakFor(ofKey('a'), 'ACUSE_DESTINATION_UNAVAILABLE')
-  await bus.transaction(async (_tx, publish) => {
-    for (let n = 0; n < 1_100; n++) publish(Placed({ orderId: 'a', n }))
-  })
-  await clock.advance({ seconds: 10 })
+  const { bus, clock, effects, anotherProcess, mend } = await shopWithKeySetAside()
   expect((await bus.state()).relay?.parked.retry).toBeGreaterThanOrEqual(1_000)
   const stopped = bus.stop({ deadlineMs: 1_000 })
   await clock.advance({ seconds: 5 })
@@ -124,12 +130,7 @@ it('whoever relays next sends nothing past what was set aside before', { timeout
 })
 
 it('what a relay held that was killed is sent by the next one after seconds', { timeout: 60_000 }, async () => {
-  const { bus, clock, effects, breakFor, anotherProcess, crash } = await shop()
-  const mend = breakFor(ofKey('a'), 'ACUSE_DESTINATION_UNAVAILABLE')
-  await bus.transaction(async (_tx, publish) => {
-    for (let n = 0; n < 1_100; n++) publish(Placed({ orderId: 'a', n }))
-  })
-  await clock.advance({ seconds: 10 })
+  const { clock, effects, anotherProcess, crash, mend } = await shopWithKeySetAside()
   const stopKilling = listen('point', ({ name }) => void (name === 'parked.afterClaim' && crash()))
   await clock.advance({ seconds: 10 })
   stopKilling()
@@ -140,12 +141,7 @@ it('what a relay held that was killed is sent by the next one after seconds', { 
 })
 
 it('what a relay is sending, however long that takes, no other relay sends', { timeout: 60_000 }, async () => {
-  const { bus, clock, effects, breakFor, stallFor, anotherProcess } = await shop()
-  const mend = breakFor(ofKey('a'), 'ACUSE_DESTINATION_UNAVAILABLE')
-  await bus.transaction(async (_tx, publish) => {
-    for (let n = 0; n < 1_100; n++) publish(Placed({ orderId: 'a', n }))
-  })
-  await clock.advance({ seconds: 10 })
+  const { clock, effects, stallFor, anotherProcess, mend } = await shopWithKeySetAside()
   await anotherProcess()
   const goOn = stallFor(ofKey('a'))
   mend()

@@ -6,14 +6,19 @@ import { GatheredAcks } from '../src/gathered-acks.ts'
 let clock: VirtualClock
 let sent: string[]
 let open: boolean
+let closing: boolean
 let acks: GatheredAcks
 
 beforeEach(() => {
   clock = createVirtualClock()
   sent = []
   open = true
+  closing = false
   const channel = {
-    ack: ({ fields }: ConsumeMessage, upTo = false) => void sent.push(`${upTo ? 'to ' : ''}${fields.deliveryTag}`),
+    ack: ({ fields }: ConsumeMessage, upTo = false) => {
+      if (closing) throw new Error('Channel closing')
+      sent.push(`${upTo ? 'to ' : ''}${fields.deliveryTag}`)
+    },
   } as unknown as Channel
   acks = new GatheredAcks(channel, clock, () => open)
 })
@@ -72,6 +77,15 @@ describe('gathered acks', () => {
     ack(3, 1)
     acks.flush()
     expect(sent).toEqual(['to 1', '3'])
+  })
+
+  test('do no harm while the channel is closing, which amqplib says by throwing', async () => {
+    came(1, 2, 3)
+    ack(1, 3)
+    closing = true
+    await turn()
+    await clock.advance({ ms: 5 })
+    expect(sent).toEqual([])
   })
 
   test('are for nobody once the channel is gone', async () => {

@@ -45,7 +45,8 @@ export class Partition implements AsyncDisposable {
 
   /** The network is whole again. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#nft.exitCode !== null || this.#nft.signalCode !== null) return
+    const { pid, exitCode, signalCode } = this.#nft
+    if (pid === undefined || exitCode !== null || signalCode !== null) return
     const gone = once(this.#nft, 'exit')
     this.#nft.kill('SIGKILL')
     await gone

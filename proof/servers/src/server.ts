@@ -90,7 +90,7 @@ export class Server implements AsyncDisposable {
   /**
    * Starts it on its data, and answers when it takes connections. Does nothing while it is up.
    *
-   * @throws Error with the end of its log when it ends, or is not ready within 60 s.
+   * @throws Error with the end of its log when it is not ready within 60 s, or ends, and for a third time where it may be started again.
    */
   async start(): Promise<void> {
     if (this.isUp) return
