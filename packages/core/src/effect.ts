@@ -273,7 +273,8 @@ function tellApplied<Tx>(
   attempts: number,
   startedMs: number,
 ): void {
-  if (runtime.declaration.parksItself) runtime.onParked()
+  const parkedForMs = message === undefined ? undefined : runtime.declaration.parkedBy.get(message)
+  if (parkedForMs !== undefined) runtime.onParked(parkedForMs)
   const now = runtime.clock.now()
   const latencyMs = message === undefined ? 0 : now - message.time.getTime()
   tell('applied', { ...about(wire, runtime), attempts, durationMs: now - startedMs, latencyMs })

@@ -114,7 +114,7 @@ export async function recordDelivery<Tx>(
     brief,
   )
   point('consumer.afterPark')
-  runtime.onParked()
+  runtime.onParked(dueInMs)
   tell('retrying', { ...about(message, runtime), attempts, retryInMs: dueInMs })
 }
 

@@ -61,7 +61,7 @@ export class GroupRunner<Tx> {
       breaker,
       places: new Semaphore(settings.concurrency),
       deadline: this.#deadline.signal,
-      onParked: () => this.#parked.wake(),
+      onParked: (dueInMs) => this.#parked.wake(dueInMs),
     }
     this.#keeper = new ClaimKeeper(this.#runtime)
     this.#consumer = new Consumer(this.#runtime, this.#keeper)

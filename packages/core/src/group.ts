@@ -69,6 +69,8 @@ export class GroupDeclaration<Tx> implements Group<Tx> {
   readonly name: string
   readonly settings: GroupSettings<Tx>
   readonly registrations: Map<string, Registration<Tx>> = new Map()
+  /** Messages whose handlers parked others, as a saga does with its timeouts: how soon the first of those is due, ms. */
+  readonly parkedBy: WeakMap<Message, number> = new WeakMap()
   readonly #shared: number
   #sealed = false
 
@@ -99,11 +101,6 @@ export class GroupDeclaration<Tx> implements Group<Tx> {
     const atMostOnce = options.delivery === 'at-most-once'
     const handle = handler as (message: Message, context: ExternalContext) => HandlerResult
     return this.register({ type, mode: 'external', atMostOnce, handle, most: 1, waitMs: 0 })
-  }
-
-  /** Whether its handlers park messages of their own, as a saga does with its timeouts. */
-  get parksItself(): boolean {
-    return [...this.registrations.values()].some(({ local }) => local === true)
   }
 
   /** Reads its messages, where they are not in the bus's own envelope. */

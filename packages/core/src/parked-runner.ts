@@ -28,7 +28,12 @@ export class ParkedRunner<Tx> {
     this.#crashed.start()
   }
 
-  wake(): void {
+  /** Looks for what is due, when it is: what was parked for longer than a pause between two looks is found by a later one. */
+  wake(dueInMs = 0): void {
+    if (dueInMs > 0) {
+      if (dueInMs < this.#runtime.pollMs) this.#due.wakeIn(dueInMs)
+      return
+    }
     this.#due.wake()
     this.#crashed.wake()
   }

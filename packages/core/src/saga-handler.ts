@@ -68,7 +68,7 @@ export function sagaGroup<Tx, State>(
       const record = await store.sagas.load(context.tx, saga.name, sagaWithin(message.tenant, sagaId))
       if (record?.completed === true || (record === undefined && !starts)) return
       const state = record === undefined ? saga.initial(sagaId) : (record.state as State)
-      const at = { saga, sagaId, record, state, cause: message, group: group.name }
+      const at = { saga, sagaId, record, state, cause: message, group }
       await advance(at, react(state, message), context, runtime())
     }
     group.register({ ...one, type, handle })
@@ -89,7 +89,7 @@ export function sagaGroup<Tx, State>(
     }
     const { [timeout]: _fired, ...timeouts } = record.timeouts
     const state = record.state as State
-    const at = { saga, sagaId, record: { ...record, timeouts }, state, cause: message, group: group.name }
+    const at = { saga, sagaId, record: { ...record, timeouts }, state, cause: message, group }
     await advance(at, react(state, sagaId), context, runtime())
   }
   group.register({ ...one, type: timeoutType, handle: handleTimeout, local: true })
@@ -97,18 +97,18 @@ export function sagaGroup<Tx, State>(
 }
 
 /** Where a saga stands when a message reaches it. */
-interface Standing<State> {
+interface Standing<Tx, State> {
   readonly saga: Saga<State>
   readonly sagaId: string
   readonly record: SagaRecord | undefined
   readonly state: State
   readonly cause: Message
-  readonly group: string
+  readonly group: GroupDeclaration<Tx>
 }
 
 /** Writes what a step says: state, timeouts and messages, all within the handler's transaction. */
 async function advance<Tx, State>(
-  at: Standing<State>,
+  at: Standing<Tx, State>,
   step: SagaStep<State>,
   { tx, publish }: HandlerContext<Tx>,
   { store, outgoing }: SagaRuntime<Tx>,
@@ -125,10 +125,11 @@ async function advance<Tx, State>(
     throw new AcuseError('ACUSE_SAGA_CONFLICT', `saga ${saga.name} ${sagaId} was changed by another message meanwhile.`)
   }
   point('saga.afterSave')
-  for (const id of plan.cancel) await store.parked.remove(tx, group, id)
+  for (const id of plan.cancel) await store.parked.remove(tx, group.name, id)
   for (const { message, dueInMs } of plan.set) {
-    await store.parked.park(tx, group, { message, reason: 'timeout', ordered: false, attempts: 0, dueInMs })
+    await store.parked.park(tx, group.name, { message, reason: 'timeout', ordered: false, attempts: 0, dueInMs })
   }
+  if (plan.set.length > 0) group.parkedBy.set(at.cause, Math.min(...plan.set.map(({ dueInMs }) => dueInMs)))
   for (const one of step.publish ?? []) {
     if ('message' in one) publish(one.message, one.options)
     else publish(one)
@@ -142,7 +143,11 @@ interface TimeoutPlan {
   readonly set: readonly { readonly message: WireMessage; readonly dueInMs: number }[]
 }
 
-function planTimeouts<State>(at: Standing<State>, step: SagaStep<State>, outgoing: OutgoingSettings): TimeoutPlan {
+function planTimeouts<Tx, State>(
+  at: Standing<Tx, State>,
+  step: SagaStep<State>,
+  outgoing: OutgoingSettings,
+): TimeoutPlan {
   const timeouts: Record<string, string> = { ...at.record?.timeouts }
   const asked: Readonly<Record<string, number | null>> =
     step.complete === true
@@ -170,8 +175,8 @@ function checkTimeout<State>(saga: Saga<State>, name: string, delayMs: number): 
   }
 }
 
-function timeoutMessage<State>(
-  { saga, sagaId, cause }: Standing<State>,
+function timeoutMessage<Tx, State>(
+  { saga, sagaId, cause }: Standing<Tx, State>,
   timeout: string,
   settings: OutgoingSettings,
 ): WireMessage {

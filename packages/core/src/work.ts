@@ -37,8 +37,8 @@ export interface GroupRuntime<Tx> {
   readonly pollMs: number
   /** Something was put on the schedule, in a transaction that is still open. */
   readonly onScheduled: (due: Due) => void
-  /** Something was parked that is due now or soon. */
-  readonly onParked: () => void
+  /** Something was parked that is due in so many ms, now unless said. */
+  readonly onParked: (dueInMs?: number) => void
 }
 
 /** Whether earlier messages of its key hold this one back while they wait. */

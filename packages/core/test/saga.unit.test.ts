@@ -1,4 +1,5 @@
-import { saga } from '@acuse/core'
+import { saga, type StoreFactory } from '@acuse/core'
+import { createMemoryDatabase, createVirtualClock, memoryStore, type MemoryTx } from '@acuse/testing'
 import { describe, expect, it } from 'vitest'
 import { Cancelled, Noticed, Placed, setting } from './setting.ts'
 
@@ -43,6 +44,36 @@ describe('a saga', () => {
     await clock.advance({ hours: 2 })
     expect(noticed()).toBe(1)
     await clock.advance({ days: 60 })
+    expect(noticed()).toBe(1)
+  })
+
+  it('fires a timeout when it is due, also between two looks at what is parked, and looks no oftener for others', async () => {
+    const clock = createVirtualClock(new Date('2026-01-01T00:00:00Z'))
+    const database = createMemoryDatabase(clock)
+    let looks = 0
+    const store: StoreFactory<MemoryTx> = async (context) => {
+      const made = await memoryStore(database)(context)
+      const claim = made.parked.claim.bind(made.parked)
+      made.parked.claim = (group, request) => {
+        looks++
+        return claim(group, request)
+      }
+      return made
+    }
+    const soon = saga('soon', () => 0)
+      .on(Placed, { id: ({ data }) => data.orderId, starts: true }, (state) => ({ state, timeouts: { remind: 90 } }))
+      .on(Cancelled, { id: ({ data }) => data.orderId }, (state) => ({ state: state + 1 }))
+      .onTimeout('remind', (_, orderId) => ({ publish: [Noticed({ orderId, n: 0 })], complete: true }))
+    const { bus } = await setting((b) => b.saga(soon), { on: clock, database, store })
+    await bus.publishNow(Placed({ orderId: 'a', n: 1 }))
+    await clock.advance({ ms: 80 })
+    const noticed = (): number => database.appended().filter(({ type }) => type === 'order.noticed').length
+    expect(noticed()).toBe(0)
+    looks = 0
+    for (let n = 0; n < 10; n++) await bus.publishNow(Cancelled({ orderId: 'a', n }))
+    await clock.advance({ ms: 5 })
+    expect(looks).toBe(0)
+    await clock.advance({ ms: 10 })
     expect(noticed()).toBe(1)
   })
 

@@ -318,8 +318,8 @@ AS $function$
     "acuse".log_server()::text || ':' || extract(epoch from pg_postmaster_start_time())::text
   end
 $function$
-CREATE OR REPLACE FUNCTION acuse.log_read(parts integer[], gens integer[], prevs text[], targets text[], afters bigint[], sinces timestamp with time zone[], filters text[], max_rows integer[], max_bytes bigint[])
- RETURNS TABLE(nr integer, target text, pos bigint, key text, id text, type text, headers text, body bytea)
+CREATE OR REPLACE FUNCTION acuse.log_read(parts text[], gens integer[], prevs text[], targets text[], afters bigint[], sinces timestamp with time zone[], filters text[], max_rows integer[], max_bytes bigint[])
+ RETURNS TABLE(nr integer, part integer, target text, pos bigint, key text, id text, type text, headers text, body bytea)
  LANGUAGE plpgsql
  STABLE
  SET plan_cache_mode TO 'force_generic_plan'
@@ -341,9 +341,12 @@ declare
   -- 32,000 rows with nothing new, against 0.6.
   one_by_one boolean := current_setting('server_version_num')::integer < 170000;
 begin
-  select st.gen into latest from "acuse".log_state st;
-  return query select 0, now::text, (select max(t.id) from "acuse".stream t)::bigint, null::text,
-    "acuse".log_incarnation(), latest::text, null::text, null::bytea;
+  select st.gen, (select max(t.id) from "acuse".stream t), "acuse".log_incarnation() into latest, pos, id
+  from "acuse".log_state st;
+  nr := 0;
+  target := now::text;
+  type := latest::text;
+  return next;
 
   -- Nothing has happened on the whole server since everything here was read.
   if now::text = all (prevs) then
@@ -359,6 +362,9 @@ begin
       now
     ) order by q.nr) into chosen
   from unnest(prevs, targets) with ordinality q(prev, target, nr);
+  pos := null;
+  id := null;
+  type := null;
   for n in 1..cardinality(parts) loop
     if chosen[n]::text <> now::text then
       nr := n;
@@ -369,24 +375,27 @@ begin
 
   return query
   with c as materialized (
-    select q.nr::integer, q.part, q.gen, q.target, q.after, q.since, q.max_rows, q.max_bytes,
+    select q.nr::integer, p.parts, q.gen, q.target, q.after, q.since, q.max_rows, q.max_bytes,
       string_to_array(q.filter, ',') as types, pg_snapshot_xmax(q.prev::pg_snapshot) as since_xid,
       -- What was in flight at prev and is done by target. What is not done yet is not looked up: there may be a thousand.
       array(select x from pg_snapshot_xip(q.prev::pg_snapshot) x where pg_visible_in_snapshot(x, q.target)) as done
     from unnest(parts, gens, prevs, chosen, afters, sinces, filters, max_rows, max_bytes)
-      with ordinality q(part, gen, prev, target, after, since, filter, max_rows, max_bytes, nr)
+        with ordinality q(parts, gen, prev, target, after, since, filter, max_rows, max_bytes, nr),
+      lateral (select string_to_array(q.parts, ',')::integer[] as parts) p
     where q.gen = latest and q.prev <> q.target::text and (
-      q.part % 1024 < 256
-      or exists (select from "acuse".stream_lane l where l.stream = q.part / 1024 and l.lane = q.part % 1024 / 256)
+      p.parts[1] % 1024 < 256
+      or exists (
+        select from "acuse".stream_lane l where l.stream = p.parts[1] / 1024 and l.lane = p.parts[1] % 1024 / 256
+      )
     )
   )
-  select c.nr, null::text, r.pos, r.key, r.id, r.type, r.headers::text, r.body
+  select c.nr, r.part, null::text, r.pos, r.key, r.id, r.type, r.headers::text, r.body
   from c
   cross join lateral (
     select w.* from (
       select u.*, sum(octet_length(u.body)) over (order by u.pos rows unbounded preceding) as bytes
       from (
-        select l.pos,
+        select l.part, l.pos,
           case when l.wanted then l.key end as key,
           case when l.wanted then l.id end as id,
           case when l.wanted then l.type end as type,
@@ -395,9 +404,9 @@ begin
         from (
           select l.*, (c.types is null or l.type = any (c.types)) and (c.since is null or l.at >= c.since) as wanted
           from (
-            select l.pos, l.key, l.id, l.type, l.headers, l.body, l.at
+            select l.part, l.pos, l.key, l.id, l.type, l.headers, l.body, l.at
             from "acuse".log l
-            where l.part = c.part and l.gen = c.gen
+            where l.part = any (c.parts) and l.gen = c.gen
               and l.xid >= c.since_xid and l.xid < pg_snapshot_xmax(c.target)
               and pg_visible_in_snapshot(l.xid, c.target) and l.pos > c.after
             union all
@@ -408,9 +417,9 @@ begin
               case when one_by_one then c.done else c.done[cardinality(c.done):] end
             ) d (low, high)
             cross join lateral (
-              select l.pos, l.key, l.id, l.type, l.headers, l.body, l.at
+              select l.part, l.pos, l.key, l.id, l.type, l.headers, l.body, l.at
               from "acuse".log l
-              where l.part = c.part and l.gen = c.gen and l.xid >= d.low and l.xid <= d.high
+              where l.part = any (c.parts) and l.gen = c.gen and l.xid >= d.low and l.xid <= d.high
                 and l.xid = any (c.done) and l.pos > c.after
               offset 0
             ) l
@@ -425,14 +434,14 @@ begin
   -- Rows of an earlier generation carry xids of another server: they are compared as data, and all are committed.
   if exists (select from unnest(gens) g where g < latest) then
     return query
-    select q.nr::integer, null::text, r.pos, r.key, r.id, r.type, r.headers::text, r.body
+    select q.nr::integer, r.part, null::text, r.pos, r.key, r.id, r.type, r.headers::text, r.body
     from unnest(parts, gens, prevs, targets, afters, sinces, filters, max_rows, max_bytes)
-      with ordinality q(part, gen, prev, target, after, since, filter, max_rows, max_bytes, nr)
+      with ordinality q(parts, gen, prev, target, after, since, filter, max_rows, max_bytes, nr)
     cross join lateral (
       select w.* from (
         select u.*, sum(octet_length(u.body)) over (order by u.pos rows unbounded preceding) as bytes
         from (
-          select l.pos,
+          select l.part, l.pos,
             case when l.wanted then l.key end as key,
             case when l.wanted then l.id end as id,
             case when l.wanted then l.type end as type,
@@ -442,7 +451,8 @@ begin
             select l.*, (q.filter is null or l.type = any (string_to_array(q.filter, ',')))
               and (q.since is null or l.at >= q.since) as wanted
             from "acuse".log l
-            where l.part = q.part and l.gen = q.gen and not pg_visible_in_snapshot(l.xid, q.prev::pg_snapshot)
+            where l.part = any (string_to_array(q.parts, ',')::integer[]) and l.gen = q.gen
+              and not pg_visible_in_snapshot(l.xid, q.prev::pg_snapshot)
               and (q.target is null or pg_visible_in_snapshot(l.xid, q.target::pg_snapshot)) and l.pos > q.after
           ) l
           order by l.pos limit q.max_rows

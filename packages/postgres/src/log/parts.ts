@@ -23,6 +23,11 @@ export function partOf(part: number): Part {
   }
 }
 
+/** The same for all parts of one lane of one stream. */
+export function laneNumber(part: number): number {
+  return Math.floor(part / partsOfLane)
+}
+
 /** Every part of a stream, over all lanes. */
 export function partsOf(streamId: number, partitions: number): number[] {
   return priorities.flatMap((_, lane) =>

@@ -2,6 +2,7 @@ import type { WireMessage } from '@acuse/core'
 import type { RunQuery } from '../db.ts'
 import { prepared } from '../prepared.ts'
 import type { Incarnation } from './incarnation.ts'
+import { laneNumber } from './parts.ts'
 
 /**
  * How far a part is read. Everything visible in `prev` is read; of what became visible between `prev` and `target`,
@@ -54,6 +55,7 @@ export interface Reading {
 
 interface Row {
   readonly nr: number
+  readonly part: number | null
   readonly target: string | null
   readonly pos: string | null
   readonly key: string | null
@@ -65,50 +67,91 @@ interface Row {
 
 /** Reads the next page of each part. Must run by itself, outside any transaction: a snapshot taken within one counts it as done. */
 export async function readLog(query: RunQuery, schema: string, requests: readonly PageRequest[]): Promise<Reading> {
+  const joints = joined(requests)
   const rows = await query<Row>(
     prepared(
-      `select nr, target, pos, key, id, type, headers, body
+      `select nr, part, target, pos, key, id, type, headers, body
        from ${schema}.log_read($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
     ),
     [
-      requests.map(({ part }) => part),
-      requests.map(({ point }) => point.gen),
-      requests.map(({ point }) => point.prev),
-      requests.map(({ point }) => point.target),
-      requests.map(({ point }) => point.after),
-      requests.map(({ since }) => since),
-      requests.map(({ types }) => (types === 'all' ? null : types.join(','))),
-      requests.map(({ maxRows }) => maxRows),
-      requests.map(bytesOf),
+      joints.map(({ members }) => [...members.keys()].join(',')),
+      joints.map(({ point }) => point.gen),
+      joints.map(({ point }) => point.prev),
+      joints.map(({ point }) => point.target),
+      joints.map(({ point }) => point.after),
+      joints.map(({ since }) => since),
+      joints.map(({ filter }) => filter),
+      joints.map(({ maxRows }) => maxRows),
+      joints.map(({ maxBytes }) => maxBytes),
     ],
   )
   const about = rows.find(({ nr }) => nr === 0)
   if (about === undefined) throw new Error('the log has no state row: its migration did not run to its end')
   const now = { snapshot: about.target ?? emptySnapshot, gen: Number(about.type ?? 1) }
   const chosen = new Map<number, string | null>()
-  const found = requests.map((): FoundRow[] => [])
+  const found = joints.map((): FoundRow[] => [])
   for (const row of rows) {
     if (row.nr === 0) continue
     if (isFound(row)) found[row.nr - 1]?.push(row)
     else chosen.set(row.nr - 1, row.target)
   }
+  const pages = new Map<number, Page>()
+  for (const [index, joint] of joints.entries()) {
+    const { more, next, window, byPart } = pageOf(joint, found[index] ?? [], chosen.get(index) ?? now.snapshot, now)
+    for (const [part, place] of joint.members) {
+      pages.set(place, { rows: (byPart.get(part) ?? []).map((row) => logRow(row, window)), next, more })
+    }
+  }
   return {
     incarnation: about.id,
     latestStream: Number(about.pos ?? 0),
-    pages: requests.map((request, index) =>
-      pageOf(request, found[index] ?? [], chosen.get(index) ?? now.snapshot, now),
-    ),
+    pages: requests.map(({ point }, place) => pages.get(place) ?? { rows: [], next: point, more: true }),
   }
 }
 
-type FoundRow = Row & { readonly pos: string }
+type FoundRow = Row & { readonly pos: string; readonly part: number }
 
 function isFound(row: Row): row is FoundRow {
   return row.pos !== null
 }
 
-function bytesOf({ maxBytes }: PageRequest): number {
-  return Math.max(1, Math.floor(maxBytes))
+/** Requests about parts of one stream and lane that are read equally far. One search finds what is new in all of them. */
+interface Joint {
+  readonly point: ReadPoint
+  readonly since: Date | null
+  readonly filter: string | null
+  /** The parts, and which request each is of. */
+  readonly members: Map<number, number>
+  maxRows: number
+  maxBytes: number
+}
+
+/**
+ * Parts that keep up all stand at the same snapshot: a look at 48 of them took 1.9 ms part by part, and takes 1.0 at once. A page
+ * of them goes by position over all, so that each of them is read up to the last row of it.
+ */
+function joined(requests: readonly PageRequest[]): Joint[] {
+  const joints = new Map<string, Joint>()
+  for (const [place, { part, point, since, types, maxRows, maxBytes }] of requests.entries()) {
+    const filter = types === 'all' ? null : types.join(',')
+    // Streams and lanes apart: what is urgent, or of another stream, does not wait in the line of a backlog.
+    let key = JSON.stringify([laneNumber(part), point, since?.getTime(), filter])
+    // Two groups may want the same part: each gets messages of its own.
+    while (joints.get(key)?.members.has(part) === true) key += ' again'
+    const joint = joints.get(key) ?? {
+      point,
+      since,
+      filter,
+      members: new Map<number, number>(),
+      maxRows: 0,
+      maxBytes: 0,
+    }
+    joint.members.set(part, place)
+    joint.maxRows += maxRows
+    joint.maxBytes += Math.max(1, Math.floor(maxBytes))
+    joints.set(key, joint)
+  }
+  return [...joints.values()]
 }
 
 /** The snapshot and generation of the log at the moment of a reading. */
@@ -117,18 +160,27 @@ interface Now {
   readonly gen: number
 }
 
-function pageOf(request: PageRequest, found: readonly FoundRow[], chosen: string, now: Now): Page {
-  const { point } = request
+/** What was read of parts together. */
+interface JointPage {
+  readonly byPart: ReadonlyMap<number, readonly FoundRow[]>
+  /** Where the rows are. */
+  readonly window: ReadPoint
+  readonly next: ReadPoint
+  readonly more: boolean
+}
+
+function pageOf(joint: Joint, found: readonly FoundRow[], chosen: string, now: Now): JointPage {
+  const { point, maxRows, maxBytes } = joint
   const old = point.gen < now.gen
   const target = old ? point.target : chosen
   const window: ReadPoint = { ...point, target }
-  const rows = found.map((row) => logRow(row, window))
+  const byPart = Map.groupBy(found, ({ part }) => part)
   const bytes = found.reduce((sum, { body }) => sum + (body?.byteLength ?? 0), 0)
-  const last = rows.at(-1)
-  if (last !== undefined && (found.length >= request.maxRows || bytes >= bytesOf(request))) {
-    return { rows, next: last.point, more: true }
+  const last = found.at(-1)
+  if (last !== undefined && (found.length >= maxRows || bytes >= maxBytes)) {
+    return { byPart, window, next: { ...window, after: last.pos }, more: true }
   }
-  return { rows, next: endOf(window, old), more: old || target !== now.snapshot }
+  return { byPart, window, next: endOf(window, old), more: old || target !== now.snapshot }
 }
 
 /** Where to go on when a window is read to its end. */

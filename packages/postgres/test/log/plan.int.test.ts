@@ -74,6 +74,10 @@ async function during(db: Db): Promise<string> {
   })
 }
 
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
+
 describe('what a reading costs', () => {
   it('is a few index probes for a reader that has caught up, whatever the planner knows of the leaves', async () => {
     await using one = await openTestLog(await server.newDatabase(), { streams: [{ name: 'orders', partitions: 16 }] })
@@ -116,34 +120,80 @@ describe('what a reading costs', () => {
     expect(await touched(db, prev)).toMatchObject({ seqScans: 0, rowsRead: 3 })
   })
 
-  it('cuts a backlog at the stored ticks, and finds everything in it once', async () => {
-    await using one = await openTestLog(await server.newDatabase(), { streams: [{ name: 'orders', partitions: 16 }] })
-    const { db, log } = one
-    for (let batch = 0; batch < 10; batch++) {
-      await log.publish(
-        Array.from({ length: 2_000 }, (_, index) => message(index, { key: `key-${index}` })),
-        never,
-      )
-      await storeTick(db)
-    }
-    const windows = new Set<string>()
-    const seen = new Set<string>()
-    let wanted = requests(emptySnapshot)
-    for (let isMore = true; isMore;) {
-      const reading: Reading = await readLog(db.query.bind(db), db.schema, wanted)
-      isMore = reading.pages.some(({ more }) => more)
-      wanted = wanted.map((request, index) => ({ ...request, point: reading.pages[index]?.next ?? request.point }))
-      for (const { rows } of reading.pages) {
-        for (const { pos, point } of rows) {
-          expect(seen.has(pos)).toBe(false)
-          seen.add(pos)
-          windows.add(point.target ?? 'none')
+  // 16 parts together have pages of 8,000 rows, which no window fills, and of 160.
+  it.each([500, 10])(
+    'cuts a backlog at the stored ticks, and finds everything in it once (%i rows)',
+    async (maxRows) => {
+      await using one = await openTestLog(await server.newDatabase(), { streams: [{ name: 'orders', partitions: 16 }] })
+      const { db, log } = one
+      for (let batch = 0; batch < 10; batch++) {
+        await log.publish(
+          Array.from({ length: 2_000 }, (_, index) => message(index, { key: `key-${index}` })),
+          never,
+        )
+        await storeTick(db)
+      }
+      const windows = new Set<string>()
+      const seen = new Set<string>()
+      const last = new Map<number, bigint>()
+      let wanted = requests(emptySnapshot).map((request) => ({ ...request, maxRows }))
+      for (let isMore = true; isMore;) {
+        const reading: Reading = await readLog(db.query.bind(db), db.schema, wanted)
+        isMore = reading.pages.some(({ more }) => more)
+        wanted = wanted.map((request, index) => ({ ...request, point: reading.pages[index]?.next ?? request.point }))
+        for (const [index, { rows }] of reading.pages.entries()) {
+          for (const { pos, point } of rows) {
+            expect(BigInt(pos)).toBeGreaterThan(last.get(index) ?? 0n)
+            last.set(index, BigInt(pos))
+            expect(seen.has(pos)).toBe(false)
+            seen.add(pos)
+            windows.add(point.target ?? 'none')
+          }
         }
       }
+      expect(seen.size).toBe(20_000)
+      // The publisher stores some by itself, at other places.
+      expect(windows.size).toBeGreaterThan(7)
+    },
+  )
+
+  it('gives two groups that want the same parts all of it each, and tells parts apart that are read unequally far', async () => {
+    await using one = await openTestLog(await server.newDatabase(), { streams: [{ name: 'orders', partitions: 16 }] })
+    const { db, log } = one
+    const batch = (name: string) =>
+      Array.from({ length: 100 }, (_, index) => message(`${name} ${index}`, { key: `key-${index}` }))
+    await log.publish(batch('first'), never)
+    const between = await now(db)
+    await log.publish(batch('second'), never)
+    const read = async (wanted: readonly PageRequest[]) => {
+      const { pages } = await readLog(db.query.bind(db), db.schema, wanted)
+      return pages.map(({ rows }) => rows.length)
     }
-    expect(seen.size).toBe(20_000)
-    // The publisher stores some by itself, at other places.
-    expect(windows.size).toBeGreaterThan(7)
+    const all = await read(requests(emptySnapshot))
+    const some = await read(requests(between))
+    expect([sum(all), sum(some)]).toEqual([200, 100])
+    expect(await read([...requests(emptySnapshot), ...requests(emptySnapshot)])).toEqual([...all, ...all])
+    const mixed = requests(between).map((request, index) =>
+      index % 2 === 0 ? request : requests(emptySnapshot)[index],
+    )
+    const expected = all.map((count, index) => (index % 2 === 0 ? some[index] : count))
+    expect(await read(mixed.filter((request) => request !== undefined))).toEqual(expected)
+  })
+
+  it('finds what is urgent, and what is of another stream, at once, whatever waits elsewhere', async () => {
+    const streams = ['orders', 'other'].map((name) => ({ name, partitions: 16 }))
+    await using one = await openTestLog(await server.newDatabase(), { streams })
+    const { db, log } = one
+    const backlog = Array.from({ length: 5_000 }, (_, index) => message(index, { key: `key-${index}` }))
+    await log.publish(backlog, never)
+    await log.publish([message('urgent', { priority: 'critical' }), message('other', { stream: 'other' })], never)
+    const lanes = [1_024, 1_024 + 512, 2_048]
+    const wanted = lanes.flatMap((first) =>
+      requests(emptySnapshot).map((request, index) => ({ ...request, part: first + index, maxRows: 10 })),
+    )
+    const { pages } = await readLog(db.query.bind(db), db.schema, wanted)
+    const found = lanes.map((_, lane) => sum(pages.slice(16 * lane, 16 * (lane + 1)).map(({ rows }) => rows.length)))
+    expect(found).toEqual([160, 1, 1])
   })
 
   it('ends a page at its bytes, but always has one message', async () => {
