@@ -14,13 +14,16 @@ import { sagaGroup } from './roles/saga-worker.ts'
 import type { Role } from './roles/worker-config.ts'
 import { openScene, type Scene, type Service, type Shared } from './scene.ts'
 import { kindsOf } from './subscriptions.ts'
+import { holdProducers } from './tables.ts'
 import type { ChaosTransport } from './transports/transport.ts'
 import { fullRun, isClean, shortcomings } from './verdict.ts'
 
 const defaultLimits: DrainLimits = { withinMs: 60_000, stalledMs: Infinity }
 const countEveryMs = 3_000
 /** Where a full run lacks faults, crash points or messages when its time is over, it goes on for so long at most. */
-const longestExtraMs = 120_000
+const longestExtraMs = 240_000
+/** With more than this still to be applied the producers wait: else a slow machine would be given more than it can work off in a minute. */
+const mostBehind = 12_000
 const lookEveryMs = 1_000
 /** Node takes no longer timer. */
 const longestPartMs = 2 ** 31 - 1
@@ -304,6 +307,7 @@ class Run {
     try {
       this.#committed = await countRows(this.#scene.storeUrl('producer'), 'committed')
       this.#applied = await Promise.all(groups.map((group) => countRows(this.#scene.storeUrl(group), 'effects')))
+      await holdProducers(this.#scene.storeUrl('producer'), this.#committed - Math.min(...this.#applied) > mostBehind)
     } catch {
       // The server is away: what was counted last stands.
     }

@@ -8,6 +8,8 @@ const producerTables = `
     process text not null, at timestamptz not null default now()
   );
   create table flow (id text not null, events integer not null, amount integer not null);
+  create table pace (hold boolean not null);
+  insert into pace values (false);
 `
 
 /** In each consuming service's database. No unique index: it would hide what is applied twice. */
@@ -28,12 +30,23 @@ export async function makeConsumerTables(url: string, keys: readonly string[]): 
   await onceOn(url, consumerTables, keys)
 }
 
+/** Lets the producers write nothing more for now, or go on. */
+export async function holdProducers(url: string, hold: boolean): Promise<void> {
+  await withClient(url, (client) => client.query('update pace set hold = $1', [hold]))
+}
+
 async function onceOn(url: string, tables: string, keys: readonly string[]): Promise<void> {
+  await withClient(url, async (client) => {
+    await client.query(tables)
+    await client.query('insert into chaos_key (key) select unnest($1::text[])', [keys])
+  })
+}
+
+async function withClient(url: string, work: (client: Client) => Promise<unknown>): Promise<void> {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
-    await client.query(tables)
-    await client.query('insert into chaos_key (key) select unnest($1::text[])', [keys])
+    await work(client)
   } finally {
     await client.end()
   }

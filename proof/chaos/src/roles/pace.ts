@@ -26,6 +26,8 @@ export class Pace {
   #allowed = 0
   #countedAtMs = performance.now()
   #isBursting = false
+  /** Too much of what is written waits to be applied. */
+  #isHeld = false
 
   constructor(options: PaceOptions) {
     this.#options = options
@@ -40,7 +42,7 @@ export class Pace {
     this.#allowed += ((now - this.#countedAtMs) / 1_000) * (rate / producers)
     this.#countedAtMs = now
     this.#isBursting = this.#allowed > (this.#isBursting ? 0 : burst)
-    return this.#isBursting
+    return this.#isBursting && !this.#isHeld
   }
 
   wrote(messages: number): void {
@@ -55,10 +57,13 @@ export class Pace {
   async #look(): Promise<void> {
     const { pool, ratePerSecond, producers, startedAtMs, forMs } = this.#options
     try {
-      const { rows } = await pool.query<{ committed: number }>('select count(*)::int as committed from committed')
+      const { rows } = await pool.query<{ committed: number; hold: boolean }>(
+        'select (select count(*)::int from committed) as committed, hold from pace',
+      )
       const sinceMs = Date.now() - startedAtMs
       const wanted = ((Math.min(sinceMs, forMs) + Math.max(0, sinceMs - forMs) * afterwards) / 1_000) * ratePerSecond
       this.#allowed = (wanted - (rows[0]?.committed ?? 0)) / producers
+      this.#isHeld = rows[0]?.hold === true
     } catch {
       // The database is away; nothing can be written meanwhile either.
     }
