@@ -1,6 +1,7 @@
 import { asUnavailable } from './claims.ts'
 import { AcuseError } from './errors.ts'
 import { buryDelivery } from './failure.ts'
+import { takenOutBecause } from './foreign-reading.ts'
 import type { Pipe } from './group.ts'
 import { type LaneItem, type LaneKind, Lanes, type Undone } from './lanes.ts'
 import type { Delivery, Sink, Subscription } from './transport.ts'
@@ -59,7 +60,7 @@ export class DeadLetterIntake<Tx> implements Sink {
   async #bury(letters: readonly Letter[]): Promise<Undone<Letter> | undefined> {
     for (const [index, { delivery }] of letters.entries()) {
       const { message } = delivery
-      const text = `message ${message.type} ${message.id}: the broker took it out of the queue of group ${this.#runtime.declaration.name} before it was handled: ${whyOf(message.headers)}.`
+      const text = `message ${message.type} ${message.id}: the broker took it out of the queue of group ${this.#runtime.declaration.name} before it was handled: ${takenOutBecause(message) ?? 'it does not say why'}.`
       try {
         await buryDelivery(message, 'broker', new AcuseError('ACUSE_EXPIRED', text), 0, this.#runtime)
       } catch (error) {
@@ -69,19 +70,5 @@ export class DeadLetterIntake<Tx> implements Sink {
       delivery.ack()
     }
     return undefined
-  }
-}
-
-/** As RabbitMQ says it. */
-function whyOf(headers: Readonly<Record<string, string>>): string {
-  switch (headers['x-first-death-reason']) {
-    case 'expired':
-      return 'it had expired'
-    case 'maxlen':
-      return 'the queue was full'
-    case undefined:
-      return 'it does not say why'
-    default:
-      return headers['x-first-death-reason'] ?? ''
   }
 }

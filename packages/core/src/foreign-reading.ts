@@ -21,7 +21,13 @@ export interface ForeignMapping {
 }
 
 /** What a message of the log cannot hold of a foreign one, as headers. */
-const own = { address: 'acuse-from', id: 'acuse-from-id', key: 'acuse-from-key', time: 'acuse-from-time' } as const
+const own = {
+  address: 'acuse-from',
+  id: 'acuse-from-id',
+  key: 'acuse-from-key',
+  time: 'acuse-from-time',
+  takenOut: 'acuse-taken-out',
+} as const
 const ownHeaders: ReadonlySet<string> = new Set(Object.values(own))
 
 const longestIdChars = 200
@@ -192,13 +198,19 @@ function typeName({ address }: ForeignMessage): string {
   return address === '' ? 'unknown' : address.slice(0, longestTypeChars)
 }
 
-function headersOf({ headers, address, id, key, time }: ForeignMessage): Record<string, string> {
+/** Why the broker took a message out of its place, where it did and says so. */
+export function takenOutBecause({ headers }: Pick<WireMessage, 'headers'>): string | undefined {
+  return headers[own.takenOut]
+}
+
+function headersOf({ headers, address, id, key, time, takenOut }: ForeignMessage): Record<string, string> {
   return {
     ...headers,
     [own.address]: address,
     ...(id === null ? {} : { [own.id]: id }),
     ...(key === null ? {} : { [own.key]: key }),
     ...(time === null ? {} : { [own.time]: time.toISOString() }),
+    ...(takenOut === undefined ? {} : { [own.takenOut]: takenOut }),
   }
 }
 

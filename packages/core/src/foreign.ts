@@ -15,6 +15,8 @@ export interface ForeignMessage {
   /** Headers and properties, as texts. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
+  /** Of a dead letter of the broker: why it took the message out of its place, as the end of a sentence. */
+  readonly takenOut?: string
 }
 
 /**

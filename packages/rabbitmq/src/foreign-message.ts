@@ -31,7 +31,15 @@ export function foreignMessageOf(message: ConsumeMessage, isDeadLetter: boolean)
     time: typeof seconds === 'number' ? new Date(seconds * 1_000) : null,
     headers,
     body: content,
+    ...(isDeadLetter ? takenOut(headers['x-first-death-reason']) : {}),
   }
+}
+
+/** In our words; anything else is given in those of the broker. */
+const reasons: Readonly<Record<string, string>> = { expired: 'it had expired', maxlen: 'the queue was full' }
+
+function takenOut(reason: string | undefined): Pick<ForeignMessage, 'takenOut'> {
+  return reason === undefined ? {} : { takenOut: reasons[reason] ?? reason }
 }
 
 /** Whether somebody had it before, who may have begun it. */
