@@ -215,7 +215,7 @@ function headersOf({ headers, address, id, key, time, takenOut }: ForeignMessage
 }
 
 function messageFrom({ headers, body }: Encoded): ForeignMessage {
-  const time = headers[own.time]
+  const { [own.time]: time, [own.takenOut]: takenOut } = headers
   return {
     address: headers[own.address] ?? '',
     id: headers[own.id] ?? null,
@@ -223,5 +223,6 @@ function messageFrom({ headers, body }: Encoded): ForeignMessage {
     time: time === undefined ? null : new Date(time),
     headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !ownHeaders.has(name))),
     body,
+    ...(takenOut === undefined ? {} : { takenOut }),
   }
 }

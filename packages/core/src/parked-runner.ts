@@ -30,12 +30,12 @@ export class ParkedRunner<Tx> {
 
   /** Looks for what is due, when it is: what was parked for longer than a pause between two looks is found by a later one. */
   wake(dueInMs = 0): void {
-    if (dueInMs > 0) {
-      if (dueInMs < this.#runtime.pollMs) this.#due.wakeIn(dueInMs)
-      return
+    if (dueInMs === 0) {
+      this.#due.wake()
+      this.#crashed.wake()
+    } else if (dueInMs < this.#runtime.pollMs) {
+      this.#due.wakeIn(dueInMs)
     }
-    this.#due.wake()
-    this.#crashed.wake()
   }
 
   /** Claims nothing more and waits for what runs. */

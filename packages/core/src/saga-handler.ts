@@ -97,18 +97,18 @@ export function sagaGroup<Tx, State>(
 }
 
 /** Where a saga stands when a message reaches it. */
-interface Standing<Tx, State> {
+interface Standing<State> {
   readonly saga: Saga<State>
   readonly sagaId: string
   readonly record: SagaRecord | undefined
   readonly state: State
   readonly cause: Message
-  readonly group: GroupDeclaration<Tx>
+  readonly group: Pick<GroupDeclaration<unknown>, 'name' | 'parkedBy'>
 }
 
 /** Writes what a step says: state, timeouts and messages, all within the handler's transaction. */
 async function advance<Tx, State>(
-  at: Standing<Tx, State>,
+  at: Standing<State>,
   step: SagaStep<State>,
   { tx, publish }: HandlerContext<Tx>,
   { store, outgoing }: SagaRuntime<Tx>,
@@ -143,11 +143,7 @@ interface TimeoutPlan {
   readonly set: readonly { readonly message: WireMessage; readonly dueInMs: number }[]
 }
 
-function planTimeouts<Tx, State>(
-  at: Standing<Tx, State>,
-  step: SagaStep<State>,
-  outgoing: OutgoingSettings,
-): TimeoutPlan {
+function planTimeouts<State>(at: Standing<State>, step: SagaStep<State>, outgoing: OutgoingSettings): TimeoutPlan {
   const timeouts: Record<string, string> = { ...at.record?.timeouts }
   const asked: Readonly<Record<string, number | null>> =
     step.complete === true
@@ -175,8 +171,8 @@ function checkTimeout<State>(saga: Saga<State>, name: string, delayMs: number): 
   }
 }
 
-function timeoutMessage<Tx, State>(
-  { saga, sagaId, cause }: Standing<Tx, State>,
+function timeoutMessage<State>(
+  { saga, sagaId, cause }: Standing<State>,
   timeout: string,
   settings: OutgoingSettings,
 ): WireMessage {

@@ -95,18 +95,14 @@ export async function readLog(query: RunQuery, schema: string, requests: readonl
     if (isFound(row)) found[row.nr - 1]?.push(row)
     else chosen.set(row.nr - 1, row.target)
   }
-  const pages = new Map<number, Page>()
+  const pages: Page[] = []
   for (const [index, joint] of joints.entries()) {
     const { more, next, window, byPart } = pageOf(joint, found[index] ?? [], chosen.get(index) ?? now.snapshot, now)
     for (const [part, place] of joint.members) {
-      pages.set(place, { rows: (byPart.get(part) ?? []).map((row) => logRow(row, window)), next, more })
+      pages[place] = { rows: (byPart.get(part) ?? []).map((row) => logRow(row, window)), next, more }
     }
   }
-  return {
-    incarnation: about.id,
-    latestStream: Number(about.pos ?? 0),
-    pages: requests.map(({ point }, place) => pages.get(place) ?? { rows: [], next: point, more: true }),
-  }
+  return { incarnation: about.id, latestStream: Number(about.pos ?? 0), pages }
 }
 
 type FoundRow = Row & { readonly pos: string; readonly part: number }
@@ -127,7 +123,7 @@ interface Joint {
 }
 
 /**
- * Parts that keep up all stand at the same snapshot: a look at 48 of them took 1.9 ms part by part, and takes 1.0 at once. A page
+ * Parts that keep up all stand at the same snapshot: a look at 48 of them took 1.9 ms part by part, and takes 1.1 to 1.3 in three lanes. A page
  * of them goes by position over all, so that each of them is read up to the last row of it.
  */
 function joined(requests: readonly PageRequest[]): Joint[] {
