@@ -100,6 +100,8 @@ class ClientConnection implements Connection {
   /** What was told of this break: the same is not told again at each try. */
   readonly #told = new Set<string>()
   #connected = true
+  /** The server that was left last, until there is another. */
+  #left: string | undefined
 
   constructor(parts: Parts) {
     this.client = parts.client
@@ -172,9 +174,9 @@ class ClientConnection implements Connection {
     for (const { onLost } of [...this.#listeners]) onLost()
   }
 
-  /** Its client takes the next server of the list. */
   #leave(): void {
     if (!this.connected || !this.#parts.hasOthers) return
+    this.#left = this.client.getServer()
     this.#tell(
       new Error(
         'the server has answered nothing for 10 s, as one does that is cut off from its cluster; another is taken',
@@ -184,6 +186,10 @@ class ClientConnection implements Connection {
   }
 
   #onBack(): void {
+    // Its client has the server that it was on first at the head of its list, and takes that one again the first time.
+    const isSame = this.#left === this.client.getServer()
+    this.#left = undefined
+    if (isSame) return void this.client.reconnect().catch(() => undefined)
     this.#connected = true
     this.silence.over()
     this.#told.clear()

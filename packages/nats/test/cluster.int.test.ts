@@ -17,9 +17,10 @@ test('a server that is cut off from its cluster, and still takes connections, is
   await expect.poll(() => publish('before'), { timeout: 60_000 }).toBe(true)
 
   const clients = await Promise.all(cluster.nodes.map(async (node) => await node.clientNames()))
-  const connected = clients.findIndex((names) => names.length > 0)
+  const connected = clients.findIndex((names) => names.some((name) => name.includes('publishes')))
   const partition = await cluster.cutOff(connected)
   onTestFinished(() => partition[Symbol.asyncDispose]())
   await expect.poll(() => publish('meanwhile'), { timeout: 60_000 }).toBe(true)
-  expect(errors.map((error) => error.message)).toContainEqual(expect.stringContaining('cut off from its cluster'))
+  // Once: the first that is taken is another.
+  expect(errors.filter((error) => error.message.includes('cut off from its cluster'))).toHaveLength(1)
 })
