@@ -12,8 +12,8 @@ type Send = (message: WireMessage, signal: AbortSignal) => Promise<PublishResult
  */
 export class KeyedPublishing {
   readonly #send: Send
-  /** Of each key the last batch that has something of it; resolves when that is settled. */
-  readonly #tails = new Map<string, Promise<unknown>>()
+  /** Of each key the last batch's part that is under way. */
+  readonly #last = new Map<string, Chain>()
 
   /** `send` gives one message to the broker and resolves once it is confirmed or refused; it may take longer than the signal. */
   constructor(send: Send) {
@@ -30,13 +30,35 @@ export class KeyedPublishing {
   }
 
   #follow(key: string, call: Call, indexes: readonly number[]): void {
-    const previous = this.#tails.get(key)
-    const sent = previous === undefined ? call.sendChain(indexes) : previous.then(() => call.sendChain(indexes))
-    // What is aborted is waited for no longer.
-    const tail = Promise.race([sent, call.results]).then(() => {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key)
+    const chain = new Chain(() => {
+      if (this.#last.get(key) === chain) this.#last.delete(key)
     })
-    this.#tails.set(key, tail)
+    const previous = this.#last.get(key)
+    this.#last.set(key, chain)
+    call.add(chain)
+    const begin = (): void => void call.sendChain(indexes).then(() => chain.end())
+    if (previous === undefined) begin()
+    else previous.next = begin
+  }
+}
+
+/** What a batch has of a key. Without promises of its own, as hardly ever anybody waits for it. */
+class Chain {
+  /** Begins what a later batch has of the key. */
+  next: (() => void) | undefined
+  readonly #onEnd: () => void
+  #isOver = false
+
+  constructor(onEnd: () => void) {
+    this.#onEnd = onEnd
+  }
+
+  /** All of it has an answer, or is waited for no longer. */
+  end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#onEnd()
+    this.next?.()
   }
 }
 
@@ -45,6 +67,7 @@ class Call {
   readonly #batch: readonly WireMessage[]
   readonly #signal: AbortSignal
   readonly #send: Send
+  readonly #chains: Chain[] = []
   readonly #settled: (PublishResult | undefined)[]
   #left: number
   #finish: (results: readonly PublishResult[]) => void = () => undefined
@@ -61,6 +84,11 @@ class Call {
     if (batch.length === 0) this.#finish([])
     else if (signal.aborted) this.#abort()
     else signal.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  /** A chain that ends with the call, if not before. */
+  add(chain: Chain): void {
+    this.#chains.push(chain)
   }
 
   /** Sends messages of one key; resolves when all of them have an answer. */
@@ -105,6 +133,7 @@ class Call {
   #end(): void {
     this.#signal.removeEventListener('abort', this.#abort)
     this.#finish(this.#settled.filter((result) => result !== undefined))
+    for (const chain of this.#chains) chain.end()
   }
 }
 

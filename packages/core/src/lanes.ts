@@ -16,6 +16,8 @@ export interface LaneKind {
   readonly most: number
   /** How long the first waits for others to fill a unit, ms. */
   readonly waitMs: number
+  /** A unit takes its items from many keys, as those of one key go one after the other in it. Default: all there is of the first keys. */
+  readonly spread?: boolean
 }
 
 /** What a unit of work leaves undone: these items come first again, in order, after the delay. */
@@ -157,12 +159,17 @@ export class Lanes<Item extends LaneItem> {
         if (kind === undefined || tried.has(kind)) continue
         tried.add(kind)
         const waitMs = this.#waitToFill(ready, kind)
-        if (waitMs <= 0) return gather(ready, kind)
+        if (waitMs <= 0) return gather(ready, kind, this.#shareOf(kind))
         soonestMs = Math.min(soonestMs, waitMs)
       }
     }
     if (soonestMs < Infinity) this.#cancelTimer = this.#options.clock.after(soonestMs, () => this.#pump())
     return undefined
+  }
+
+  /** How many items of a key a unit takes at most. */
+  #shareOf({ most, spread }: LaneKind): number {
+    return spread === true ? Math.max(1, Math.floor(most / this.#byKey.size)) : most
   }
 
   /** How much longer the items of a kind may wait for others to join them. */
@@ -220,8 +227,8 @@ export class Lanes<Item extends LaneItem> {
   }
 }
 
-/** Takes from the front of ready lines until the unit is full; lines of other kinds stay where they are. */
-function gather<Item extends LaneItem>(ready: Line<Item>[], kind: LaneKind): Unit<Item> {
+/** Takes from the front of ready lines until the unit is full, at most `share` from each; lines of other kinds stay where they are. */
+function gather<Item extends LaneItem>(ready: Line<Item>[], kind: LaneKind, share: number): Unit<Item> {
   const items: Item[] = []
   const lines = new Map<Line<Item>, readonly Item[]>()
   const passed: Line<Item>[] = []
@@ -234,7 +241,7 @@ function gather<Item extends LaneItem>(ready: Line<Item>[], kind: LaneKind): Uni
       continue
     }
     const end = line.items.findIndex((item) => item.kind !== kind)
-    const room = kind.most - items.length
+    const room = Math.min(share, kind.most - items.length)
     const taken = line.items.splice(0, end === -1 ? room : Math.min(end, room))
     line.state = 'running'
     lines.set(line, taken)

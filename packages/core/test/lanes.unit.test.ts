@@ -10,13 +10,14 @@ interface Item extends LaneItem {
 
 const single: LaneKind = { most: 1, waitMs: 0 }
 const paired: LaneKind = { most: 2, waitMs: 0 }
+const spread: LaneKind = { most: 2, waitMs: 0, spread: true }
 
 describe('lanes', () => {
   it('keep each key in order and never run one twice at once, whatever comes, fails, or is taken out', async () => {
     const item = fc.record({
       key: fc.constantFrom(null, 'a', 'b', 'c'),
       priority: fc.constantFrom<Priority>('normal', 'high', 'critical'),
-      kind: fc.constantFrom(single, paired),
+      kind: fc.constantFrom(single, paired, spread),
       takesMs: fc.integer({ min: 0, max: 20 }),
       undoneTimes: fc.integer({ min: 0, max: 2 }),
       comesAtMs: fc.integer({ min: 0, max: 30 }),
@@ -116,6 +117,31 @@ describe('lanes', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  it('spread a unit over many keys, and fill it from few', async () => {
+    const four: LaneKind = { most: 4, waitMs: 0, spread: true }
+    const unitsOf = async (keys: readonly string[], kind: LaneKind): Promise<string[][]> => {
+      const clock = createVirtualClock()
+      const units: string[][] = []
+      const run = async (unit: readonly Item[]): Promise<undefined> => void units.push(unit.map(({ key }) => key ?? ''))
+      const lanes = new Lanes<Item>({ clock, concurrency: 1, run })
+      lanes.pause()
+      lanes.add(keys.map((key, n) => ({ n, key, priority: 'normal', kind })))
+      lanes.resume()
+      await clock.settle()
+      return units
+    }
+    const many = ['a', 'a', 'a', 'b', 'b', 'c', 'd']
+    expect(await unitsOf(many, four)).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['a', 'a', 'b'],
+    ])
+    expect(await unitsOf(many, { ...four, spread: false })).toEqual([
+      ['a', 'a', 'a', 'b'],
+      ['c', 'd', 'b'],
+    ])
+    expect(await unitsOf(['a', 'a', 'a', 'a', 'a'], four)).toEqual([['a', 'a', 'a', 'a'], ['a']])
   })
 
   it('give back what has not begun, also what waits out a delay, and tell when what has begun is done', async () => {

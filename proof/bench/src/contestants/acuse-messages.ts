@@ -7,11 +7,15 @@ const unchecked: StandardSchema<Payload> = {
 }
 
 export const Keyed: MessageType<Payload> = keyedOf('keyed')
-export const Unkeyed: MessageType<Payload> = stream('unkeyed').message('notice.sent', { schema: unchecked })
+export const Unkeyed: MessageType<Payload> = unkeyedOf('unkeyed')
 
 /** Keyed messages of a stream of that name. */
 export function keyedOf(name: string): MessageType<Payload> {
   return stream(name).message('order.placed', { schema: unchecked, key: ({ customer }) => customer })
+}
+
+export function unkeyedOf(name: string): MessageType<Payload> {
+  return stream(name).message('notice.sent', { schema: unchecked })
 }
 
 export function messageOf({ key, payload }: Item): OutgoingMessage<Payload> {

@@ -5,7 +5,7 @@ import { Pool } from 'pg'
 import type { BrokerPlace } from '../brokers/place.ts'
 import { Tally } from '../loops.ts'
 import { itemsOf } from '../payload.ts'
-import { Keyed, messageOf, Unkeyed } from './acuse-messages.ts'
+import { keyedOf, unkeyedOf } from './acuse-messages.ts'
 import type { Drainer } from './contestant.ts'
 import { loadLog } from './log-load.ts'
 
@@ -14,6 +14,8 @@ export async function openRelay(url: string, { url: brokerUrl, place }: BrokerPl
   const pool = new Pool({ connectionString: url, max: 16 })
   pool.on('error', () => undefined)
   const service = `bench-${place}`
+  // A stream of its own: another relay's would still have that one's group, for which the broker would take each message too.
+  const [Keyed, Unkeyed] = [keyedOf(`${place}.keyed`), unkeyedOf(`${place}.unkeyed`)]
   // Somebody has to be there for whom the broker takes the messages.
   const subscribing = createBus({ service, store: pg(pool), transport: transportAt(brokerUrl) })
   subscribing
@@ -30,7 +32,9 @@ export async function openRelay(url: string, { url: brokerUrl, place }: BrokerPl
     load: async ({ count, keys }) => {
       const startedAt = performance.now()
       const missing = Math.max(0, count - waiting)
-      waiting += await loadLog(publisher, pool, missing, (from, size) => itemsOf(from, size, keys).map(messageOf))
+      waiting += await loadLog(publisher, pool, missing, (from, size) =>
+        itemsOf(from, size, keys).map(({ key, payload }) => (key === null ? Unkeyed(payload) : Keyed(payload))),
+      )
       return { count: missing, ms: performance.now() - startedAt }
     },
     drain: async ({ ms, warmMs }) => {
