@@ -7,6 +7,8 @@ import { greet } from './greeting.ts'
 
 export type RabbitMqRelease = '3.10' | '4.0'
 
+const complete = 'Server startup complete'
+
 const suiteOf: Readonly<Record<RabbitMqRelease, Suite>> = { '3.10': 'bookworm', '4.0': 'trixie' }
 
 export interface RabbitMqOptions extends ServerOptions {
@@ -73,9 +75,11 @@ export async function nodeKind(
     ready: async (log) => {
       const version = await greet(port)
       // It listens before its plugins do, and a node that is told to stop in between fails its start.
-      if (!log.includes('Server startup complete')) throw new Error('It still starts.')
+      if (!log.includes(complete)) throw new Error('It still starts.')
       return version
     },
+    // Of the hundreds of restarts in several runs of all tests one took connections after a kill, and was not complete after 60 s.
+    failedForNow: (log) => log.includes('accepting AMQP connection') && !log.includes(complete),
   }
 }
 
