@@ -56,6 +56,11 @@ async function withDb<R>(
   { schema = 'acuse' }: GroupsOptions,
   work: (db: Db) => Promise<R>,
 ): Promise<R> {
-  await using db = openDb(connection, { schema, connections: 1, service: 'groups', onError: () => undefined })
-  return await work(db)
+  // Not `await using`: the tests' processes run this file as it is, and Node 22 cannot read that.
+  const db = openDb(connection, { schema, connections: 1, service: 'groups', onError: () => undefined })
+  try {
+    return await work(db)
+  } finally {
+    await db[Symbol.asyncDispose]()
+  }
 }

@@ -47,9 +47,13 @@ export async function migrate(
   options: MigrateOptions = {},
 ): Promise<readonly string[]> {
   const { schema = 'acuse', mode = 'auto', clock = systemClock } = options
-  await using db = openDb(connection, { schema, connections: 1, service: 'migrate', clock, onError: () => undefined })
-  // Awaited here: the connections are closed on the way out.
-  return await migrateDb(db, mode, { ...options, clock })
+  // Not `await using`: the tests' processes run this file as it is, and Node 22 cannot read that.
+  const db = openDb(connection, { schema, connections: 1, service: 'migrate', clock, onError: () => undefined })
+  try {
+    return await migrateDb(db, mode, { ...options, clock })
+  } finally {
+    await db[Symbol.asyncDispose]()
+  }
 }
 
 /** `migrate` on connections that are there. When everything is applied it takes no lock and writes nothing. */
