@@ -53,7 +53,8 @@ export function testRelease(release: RabbitMqRelease): void {
           },
         }
       },
-      { concurrent: true },
+      // A node may have to be started three times, each for up to a minute.
+      { concurrent: true, limitMs: 240_000 },
     )
   }
 }
