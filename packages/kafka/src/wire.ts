@@ -46,19 +46,18 @@ interface HeaderBytes {
  * 15 % of what a relay's process costs.
  */
 const written = new Map<string, HeaderBytes>()
-/** Whoever makes up names as he goes does without. */
+/** Whoever makes up names as he goes does without, and what is long is not kept. */
 const mostWritten = 200
+const longestWritten = 1_024
 
 function setHeader(headers: Map<Buffer, Buffer>, name: string, text: string): void {
   const known = written.get(name)
-  if (known === undefined) {
-    const made = { name: Buffer.from(renamed(name, prefix.ours, prefix.kafka)), text, value: Buffer.from(text) }
-    if (written.size < mostWritten) written.set(name, made)
-    headers.set(made.name, made.value)
-    return
-  }
-  if (known.text !== text) Object.assign(known, { text, value: Buffer.from(text) })
-  headers.set(known.name, known.value)
+  const value = known?.text === text ? known.value : Buffer.from(text)
+  const bytes = known?.name ?? Buffer.from(renamed(name, prefix.ours, prefix.kafka))
+  headers.set(bytes, value)
+  if (value === known?.value || text.length > longestWritten) return
+  if (known !== undefined) Object.assign(known, { text, value })
+  else if (written.size < mostWritten) written.set(name, { name: bytes, text, value })
 }
 
 /** Which partition of its stream a message belongs to. */
