@@ -53,8 +53,7 @@ export function testRelease(release: RabbitMqRelease): void {
           },
         }
       },
-      // A node may have to be started three times, each for up to a minute.
-      { concurrent: true, limitMs: 240_000 },
+      { concurrent: true },
     )
   }
 }

@@ -4,6 +4,7 @@ import { countBrokers } from '../src/kafka/request.ts'
 import { startKafkaCluster } from '../src/kafka/server.ts'
 import { startNatsCluster } from '../src/nats/cluster.ts'
 import { startRabbitMqCluster } from '../src/rabbitmq/cluster.ts'
+import { greet } from '../src/rabbitmq/greeting.ts'
 import type { RabbitMq } from '../src/rabbitmq/server.ts'
 import type { Server } from '../src/server.ts'
 import { eventually } from '../src/waiting.ts'
@@ -23,6 +24,8 @@ interface Subject<S extends Server> {
   check(server: S): Promise<void>
   /** How many nodes there are as this one sees it, itself among them. */
   count(server: S): Promise<number>
+  /** @throws Error until a node that is cut off has drawn its consequences. One that has none to draw goes on as before. */
+  isAlone?(server: S): Promise<void>
 }
 
 function testCluster<S extends Server>(subject: Subject<S>): void {
@@ -51,6 +54,8 @@ function testCluster<S extends Server>(subject: Subject<S>): void {
       const partition = await cluster.cutOff(2)
       await sees(2)
       await holds(first)
+      // One that sees the others come back before it has paused goes on by itself, and stays apart from them for good.
+      await eventually(async () => await subject.isAlone?.(third), 60_000)
       await partition[Symbol.asyncDispose]()
       await sees(3)
       await holds(third)
@@ -67,8 +72,11 @@ function testCluster<S extends Server>(subject: Subject<S>): void {
 }
 
 interface NatsStreamInfo {
-  /** `active` says how many nanoseconds ago the leader has heard of a node. A route that is cut takes minutes to be known as lost. */
-  readonly cluster: { readonly replicas: readonly { readonly active: number }[] }
+  /**
+   * `active` says how many nanoseconds ago the leader has heard of a node, and 0 for one that it has never heard of, which is not `current`.
+   * A route that is cut takes minutes to be known as lost.
+   */
+  readonly cluster: { readonly replicas: readonly { readonly active: number; readonly current: boolean }[] }
 }
 
 /** The nodes of a stream speak once a second. */
@@ -93,6 +101,10 @@ testCluster<RabbitMq>({
     const status = await server.rabbitmqctl(['cluster_status', '--formatter', 'json'])
     return (JSON.parse(status) as { readonly running_nodes: readonly string[] }).running_nodes.length
   },
+  isAlone: async ({ port }) => {
+    const greeted = await greet(port).catch(() => null)
+    if (greeted !== null) throw new Error('It still serves clients.')
+  },
 })
 
 testCluster({
@@ -106,7 +118,7 @@ testCluster({
   check: async ({ port }) => assertContains(await askNats(port, '$JS.API.STREAM.INFO.kept', {}), '"messages":1'),
   count: async ({ port }) => {
     const { cluster } = JSON.parse(await askNats(port, '$JS.API.STREAM.INFO.kept', {})) as NatsStreamInfo
-    return 1 + cluster.replicas.filter(({ active }) => active < silentNanos).length
+    return 1 + cluster.replicas.filter(({ active, current }) => current && active < silentNanos).length
   },
 })
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { run } from '../src/commands.ts'
 import { proxyVariables } from '../src/debian/mirror.ts'
+import { packagesOf, rootOf, type Suite } from '../src/debian/suites.ts'
 import { makeWhole } from '../src/make-whole.ts'
 import { startRedis } from '../src/redis.ts'
 import { temporaryFolder } from './support.ts'
@@ -74,6 +75,16 @@ test('a server that is not installed says what to do', async () => {
     new RegExp(`redis-server.* is not installed: there is no ${cache}.* Run "npm run servers" first`),
   )
 })
+
+test.each(Object.keys(packagesOf) as Suite[])(
+  'in the root of %s names are looked up in a file alone',
+  async (suite) => {
+    const chroot = ['chroot', rootOf(suite), 'getent']
+    expect(await run([...chroot, 'ahostsv4', 'localhost'], { timeoutMs: 10_000 })).toMatch(/^127\.0\.0\.1 /)
+    expect(await readFile(join(rootOf(suite), 'etc/nsswitch.conf'), 'utf8')).toMatch(/^hosts: files$/m)
+    expect(existsSync(join(rootOf(suite), 'etc/resolv.conf'))).toBe(false)
+  },
+)
 
 test('where all servers are installed, the command says so in one line, or as JSON', async () => {
   const command = [process.execPath, prepare]

@@ -67,8 +67,15 @@ function progressOf(report: Report): (line: string) => void {
 }
 
 async function finish(root: string): Promise<void> {
-  // Its copy of the host's would tie it to this machine.
+  // Copies of the host's would tie it to this machine. A server asks nobody about names: RabbitMQ 4.0 asks five times for that of the
+  // machine while it starts, which took 44 s in place of 2 where the name server did not answer.
   await write(root, 'etc/hosts', '127.0.0.1 localhost\n')
+  await write(
+    root,
+    'etc/nsswitch.conf',
+    'passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n',
+  )
+  await rm(join(root, 'etc/resolv.conf'), { force: true })
   for (const path of [...leftOut, 'var/cache/apt', 'var/lib/apt/lists']) await empty(join(root, path))
 }
 
