@@ -61,7 +61,7 @@ export function listen<Name extends keyof Diagnostics>(
 
 /** Marks a place before or after an external call. */
 export function point(name: CrashPoint): void {
-  tell('point', { name })
+  if (channels.point.hasSubscribers) channels.point.publish({ name } satisfies Diagnostics['point'])
 }
 
 const channels = {

@@ -70,6 +70,7 @@ export {
 export { derivedId, newId } from './ids.ts'
 export { Intake, type IntakeOptions, type Received } from './intake.ts'
 export { KeyedPublishing } from './keyed-publishing.ts'
+export { Opened } from './opened.ts'
 export type { OwnablePartition } from './lease-shares.ts'
 export type { ClaimedLease, GroupLeases, Lease, LeaseMember, LeaseTable } from './lease-table.ts'
 export { Loop, type LoopOptions } from './loop.ts'

@@ -12,8 +12,8 @@ type Send = (message: WireMessage, signal: AbortSignal) => Promise<PublishResult
  */
 export class KeyedPublishing {
   readonly #send: Send
-  /** Of each key the last batch's part that is under way. */
-  readonly #last = new Map<string, Chain>()
+  /** Of each key what the last batch has of it, while that is under way. */
+  readonly #last = new Map<string, Line>()
 
   /** `send` gives one message to the broker and resolves once it is confirmed or refused; it may take longer than the signal. */
   constructor(send: Send) {
@@ -22,42 +22,50 @@ export class KeyedPublishing {
 
   publish(batch: readonly WireMessage[], signal: AbortSignal): Promise<readonly PublishResult[]> {
     const call = new Call(batch, signal, this.#send)
-    for (const [key, indexes] of chainsOf(batch)) {
-      if (typeof key === 'number') void call.sendChain(indexes)
-      else this.#follow(key, call, indexes)
+    for (const line of linesOf(batch)) {
+      if (line.name === null) call.begin(line)
+      else this.#follow(line.name, line, call)
     }
     return call.results
   }
 
-  #follow(key: string, call: Call, indexes: readonly number[]): void {
-    const chain = new Chain(() => {
-      if (this.#last.get(key) === chain) this.#last.delete(key)
-    })
-    const previous = this.#last.get(key)
-    this.#last.set(key, chain)
-    call.add(chain)
-    const begin = (): void => void call.sendChain(indexes).then(() => chain.end())
-    if (previous === undefined) begin()
-    else previous.next = begin
+  #follow(name: string, line: Line, call: Call): void {
+    const previous = this.#last.get(name)
+    this.#last.set(name, line)
+    line.onEnd = () => {
+      if (this.#last.get(name) === line) this.#last.delete(name)
+    }
+    call.add(line)
+    if (previous === undefined) call.begin(line)
+    else previous.next = () => call.begin(line)
   }
 }
 
-/** What a batch has of a key. Without promises of its own, as hardly ever anybody waits for it. */
-class Chain {
+/** What a batch has of a key, or one message without a key. Without promises of its own, as hardly ever anybody waits for it. */
+class Line {
+  /** Of its key; null for a message without one, which waits for nothing. */
+  readonly name: string | null
+  /** The places of its messages in the batch. */
+  readonly indexes: number[]
+  /** How many of them have been begun. */
+  begun = 0
+  /** Nothing after what has failed is sent. */
+  failed = false
+  onEnd: (() => void) | undefined
   /** Begins what a later batch has of the key. */
   next: (() => void) | undefined
-  readonly #onEnd: () => void
   #isOver = false
 
-  constructor(onEnd: () => void) {
-    this.#onEnd = onEnd
+  constructor(name: string | null, index: number) {
+    this.name = name
+    this.indexes = [index]
   }
 
   /** All of it has an answer, or is waited for no longer. */
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#onEnd()
+    this.onEnd?.()
     this.next?.()
   }
 }
@@ -67,7 +75,7 @@ class Call {
   readonly #batch: readonly WireMessage[]
   readonly #signal: AbortSignal
   readonly #send: Send
-  readonly #chains: Chain[] = []
+  readonly #lines: Line[] = []
   readonly #settled: (PublishResult | undefined)[]
   #left: number
   #finish: (results: readonly PublishResult[]) => void = () => undefined
@@ -86,34 +94,37 @@ class Call {
     else signal.addEventListener('abort', this.#abort, { once: true })
   }
 
-  /** A chain that ends with the call, if not before. */
-  add(chain: Chain): void {
-    this.#chains.push(chain)
+  /** A line that ends with the call, if not before. */
+  add(line: Line): void {
+    this.#lines.push(line)
   }
 
-  /** Sends messages of one key; resolves when all of them have an answer. */
-  async sendChain(indexes: readonly number[]): Promise<void> {
-    let failed = false
-    for (const index of indexes) {
-      if (this.#left === 0) return
-      const message = this.#batch[index]
-      if (message === undefined) continue
-      const result: PublishResult = failed ? heldBack(message) : await this.#sendOne(message)
-      failed ||= result.state === 'failed'
+  /** Sends the messages of a line, each once the one before has its answer. With an async function for it a message cost 1 us more. */
+  begin(line: Line): void {
+    while (this.#left > 0) {
+      const index = line.indexes[line.begun++]
+      const message = index === undefined ? undefined : this.#batch[index]
+      if (index === undefined || message === undefined) break
+      if (!line.failed) return this.#sendOne(line, index, message)
+      this.#settle(index, heldBack(message))
+    }
+    line.end()
+  }
+
+  #sendOne(line: Line, index: number, message: WireMessage): void {
+    const go = (result: PublishResult): void => {
+      line.failed = result.state === 'failed'
       this.#settle(index, result)
+      this.begin(line)
     }
-  }
-
-  async #sendOne(message: WireMessage): Promise<PublishResult> {
-    try {
-      point('transport.beforeSend')
-      const result = await this.#send(message, this.#signal)
-      point('transport.afterConfirm')
-      return result
-    } catch (cause) {
-      const text = `message ${message.type} ${message.id} was not confirmed; it is sent again.`
-      return { state: 'failed', error: new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text, { cause }) }
-    }
+    point('transport.beforeSend')
+    this.#send(message, this.#signal).then(
+      (result) => {
+        point('transport.afterConfirm')
+        go(result)
+      },
+      (cause: unknown) => go(unconfirmed(message, cause)),
+    )
   }
 
   #settle(index: number, result: PublishResult): void {
@@ -133,20 +144,31 @@ class Call {
   #end(): void {
     this.#signal.removeEventListener('abort', this.#abort)
     this.#finish(this.#settled.filter((result) => result !== undefined))
-    for (const chain of this.#chains) chain.end()
+    for (const line of this.#lines) line.end()
   }
 }
 
-/** The places of each key's messages in the batch; an unkeyed message waits for nothing. */
-function chainsOf(batch: readonly WireMessage[]): ReadonlyMap<string | number, readonly number[]> {
-  const chains = new Map<string | number, number[]>()
+/** In the order of their first messages. */
+function linesOf(batch: readonly WireMessage[]): readonly Line[] {
+  const lines: Line[] = []
+  const byName = new Map<string, Line>()
   for (const [index, { stream, key }] of batch.entries()) {
-    const name = key === null ? index : `${stream}\u0000${key}`
-    const chain = chains.get(name)
-    if (chain === undefined) chains.set(name, [index])
-    else chain.push(index)
+    const name = key === null ? null : `${stream}\u0000${key}`
+    const known = name === null ? undefined : byName.get(name)
+    if (known !== undefined) {
+      known.indexes.push(index)
+      continue
+    }
+    const line = new Line(name, index)
+    lines.push(line)
+    if (name !== null) byName.set(name, line)
   }
-  return chains
+  return lines
+}
+
+function unconfirmed({ type, id }: WireMessage, cause: unknown): PublishResult {
+  const text = `message ${type} ${id} was not confirmed; it is sent again.`
+  return { state: 'failed', error: new AcuseError('ACUSE_TRANSPORT_UNAVAILABLE', text, { cause }) }
 }
 
 function heldBack({ type, id }: WireMessage): PublishResult {

@@ -240,13 +240,17 @@ function gather<Item extends LaneItem>(ready: Line<Item>[], kind: LaneKind, shar
       passed.push(line)
       continue
     }
-    const end = line.items.findIndex((item) => item.kind !== kind)
-    const room = Math.min(share, kind.most - items.length)
-    const taken = line.items.splice(0, end === -1 ? room : Math.min(end, room))
+    const taken = takeFrom(line, kind, Math.min(share, kind.most - items.length))
     line.state = 'running'
     lines.set(line, taken)
     items.push(...taken)
   }
   ready.splice(0, looked, ...passed)
   return { items, lines }
+}
+
+function takeFrom<Item extends LaneItem>({ items }: Line<Item>, kind: LaneKind, most: number): readonly Item[] {
+  let count = 1
+  while (count < most && count < items.length && items[count]?.kind === kind) count++
+  return items.splice(0, count)
 }

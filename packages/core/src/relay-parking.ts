@@ -83,21 +83,21 @@ export class RelayParking<Tx> {
   }
 
   /**
-   * Which of these are to be sent from here; the others are taken care of, and can be acked. What comes again is looked up even while
-   * nothing is parked: it may have been, and have become a dead letter since.
+   * Which of these are taken care of, and can be acked; the others are to be sent. What comes again is looked up even while nothing is
+   * parked: it may have been, and have become a dead letter since.
    */
   async sift(deliveries: readonly Delivery[]): Promise<ReadonlySet<WireMessage>> {
     const inUse = await this.#inUse()
     const doubtful = deliveries.filter(({ redelivered }) => inUse || redelivered).map(({ message }) => message)
-    const fresh = new Set(deliveries.map(({ message }) => message))
-    if (doubtful.length === 0) return fresh
+    const handled = new Set<WireMessage>()
+    if (doubtful.length === 0) return handled
     const verdicts = await this.#verdictsOf(doubtful)
     await this.park(doubtful.filter((_, index) => verdicts[index] === 'blocked'))
     for (const [index, message] of doubtful.entries()) {
       // The same id with another body is sent: whoever consumes it says what it is.
-      if (verdicts[index] === 'blocked' || verdicts[index] === 'duplicate') fresh.delete(message)
+      if (verdicts[index] === 'blocked' || verdicts[index] === 'duplicate') handled.add(message)
     }
-    return fresh
+    return handled
   }
 
   /** Parks messages at the end of their keys' lines, in one transaction. Keys are locked in one order everywhere, as their locks are held to the end. */

@@ -15,6 +15,8 @@ const defaultPollMs = 1_000
 
 interface RelayItem extends LaneItem {
   readonly delivery: Delivery
+  /** It is acked. */
+  done: boolean
 }
 
 const batches: LaneKind = { most: 125, waitMs: 0, spread: true }
@@ -110,7 +112,7 @@ export class Relay<Tx> implements Sink {
     this.#lanes.add(
       deliveries.map((delivery) => {
         const { key, priority } = delivery.message
-        return { delivery, key: key === null ? null : lineOf(delivery.message), priority, kind: batches }
+        return { delivery, key: key === null ? null : lineOf(delivery.message), priority, kind: batches, done: false }
       }),
     )
   }
@@ -132,21 +134,20 @@ export class Relay<Tx> implements Sink {
   }
 
   async #send(batch: readonly RelayItem[]): Promise<Undone<RelayItem> | undefined> {
-    const done = new Set<RelayItem>()
     try {
-      const fresh = await this.#parking.sift(batch.map(({ delivery }) => delivery))
-      for (const item of batch) if (!fresh.has(item.delivery.message)) this.#ack(item, done)
-      const sent = batch.filter((item) => !done.has(item))
+      const handled = await this.#parking.sift(batch.map(({ delivery }) => delivery))
+      for (const item of batch) if (handled.has(item.delivery.message)) this.#ack(item)
+      const sent = batch.filter(isLeft)
       const results = await this.#publish(sent.map(({ delivery }) => delivery.message))
       this.#stalls.noteBatch(results)
-      const stalled = await this.#settle(sent, results, done)
-      if (this.#unconfirmed >= crowded) await this.#setAside(sent, stalled, done)
+      const stalled = await this.#settle(sent, results)
+      if (stalled.size > 0 && this.#unconfirmed >= crowded) await this.#setAside(sent.filter(isLeft), stalled)
     } catch (cause) {
       const { name } = this.#options.store
       const text = `relay: store ${name} does not answer; it is tried again.`
       this.#options.onError(new AcuseError('ACUSE_STORE_UNAVAILABLE', text, { cause }))
     }
-    const items = batch.filter((item) => !done.has(item))
+    const items = batch.filter(isLeft)
     if (items.length === 0) return undefined
     return { items, delayMs: this.#stalls.pauseMs(items.map(({ delivery }) => delivery.message)) }
   }
@@ -175,7 +176,6 @@ export class Relay<Tx> implements Sink {
   async #settle(
     batch: readonly RelayItem[],
     results: readonly PublishResult[],
-    done: Set<RelayItem>,
   ): Promise<ReadonlyMap<string, AcuseError>> {
     const { service, onError } = this.#options
     const stalled = new Map<string, AcuseError>()
@@ -185,10 +185,10 @@ export class Relay<Tx> implements Sink {
       const result = results[index]
       const error = result?.state === 'failed' ? result.error : null
       tell('relayed', { service, id, type, stream, key, delivered: error === null, error })
-      if (stalled.has(lineOf(message))) continue
+      if (stalled.size > 0 && stalled.has(lineOf(message))) continue
       if (error === null || (await this.#bury(message, error))) {
         this.#stalls.clear(message)
-        this.#ack(item, done)
+        this.#ack(item)
         continue
       }
       stalled.set(lineOf(message), error)
@@ -201,22 +201,18 @@ export class Relay<Tx> implements Sink {
    * Parks what its own destination does not take, so that it does not fill the place of others: 1,000 messages for one full queue would
    * otherwise stop the whole log. While the broker as a whole is away nothing is parked: everybody waits, and the log is the better place.
    */
-  async #setAside(
-    batch: readonly RelayItem[],
-    stalled: ReadonlyMap<string, AcuseError>,
-    done: Set<RelayItem>,
-  ): Promise<void> {
+  async #setAside(left: readonly RelayItem[], stalled: ReadonlyMap<string, AcuseError>): Promise<void> {
     const whyOf = ({ delivery }: RelayItem): AcuseError | undefined => stalled.get(lineOf(delivery.message))
-    const refused = batch.filter((item) => !done.has(item) && whyOf(item)?.code === 'ACUSE_DESTINATION_UNAVAILABLE')
+    const refused = left.filter((item) => whyOf(item)?.code === 'ACUSE_DESTINATION_UNAVAILABLE')
     await this.#parking.park(
       refused.map(({ delivery }) => delivery.message),
       (message) => stalled.get(lineOf(message)),
     )
-    for (const item of refused) this.#ack(item, done)
+    for (const item of refused) this.#ack(item)
   }
 
-  #ack(item: RelayItem, done: Set<RelayItem>): void {
-    done.add(item)
+  #ack(item: RelayItem): void {
+    item.done = true
     this.#unconfirmed--
     point('relay.beforeAck')
     item.delivery.ack()
@@ -235,6 +231,10 @@ export class Relay<Tx> implements Sink {
     tell('dead', { service, group: relayGroup, id, type, stream, key, reason: 'relay', attempts: 1, error })
     return true
   }
+}
+
+function isLeft({ done }: RelayItem): boolean {
+  return !done
 }
 
 function unanswered(id: string): AcuseError {

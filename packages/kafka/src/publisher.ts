@@ -38,7 +38,7 @@ export interface PublisherOptions {
   readonly topics: Topics
   readonly clock: Clock
   /** Where a message goes, and as what. */
-  readonly place: (message: WireMessage) => Promise<Placed>
+  readonly place: (message: WireMessage) => Placed | Promise<Placed>
 }
 
 export interface Placed {
@@ -48,14 +48,18 @@ export interface Placed {
 }
 
 /** A message of ours goes to its stream's topic, into the partition of its key. */
-export async function placeOf(message: WireMessage, topics: Topics): Promise<Placed> {
-  const { stream, partitions, type, id } = message
+export function placeOf(message: WireMessage, topics: Topics): Placed | Promise<Placed> {
+  const { stream: name, partitions, type, id } = message
   if (partitions === undefined) {
-    throw new ConfigurationError(`message ${type} ${id} does not say how many partitions stream ${stream} has.`)
+    throw new ConfigurationError(`message ${type} ${id} does not say how many partitions stream ${name} has.`)
   }
-  const topic = await topics.get({ name: stream, partitions })
-  const partition = partitionOf(message, partitions)
-  return { topic, partition, record: recordOf(message, partition) }
+  const placedIn = (topic: Topic): Placed => {
+    const partition = partitionOf(message, partitions)
+    return { topic, partition, record: recordOf(message, partition) }
+  }
+  const stream = { name, partitions }
+  const topic = topics.ready(stream)
+  return topic === undefined ? topics.get(stream).then(placedIn) : placedIn(topic)
 }
 
 interface Pending {
@@ -91,7 +95,8 @@ export class Publisher {
   async send(message: WireMessage, signal: AbortSignal): Promise<PublishResult> {
     const { type, id } = message
     try {
-      const { topic, partition, record } = await this.#options.place(message)
+      const place = this.#options.place(message)
+      const { topic, partition, record } = place instanceof Promise ? await place : place
       const bytes = bytesOf(record)
       // Somebody may have raised its limit since.
       if (bytes + batchFrameBytes > topic.mostBytes) await this.#options.topics.rereadLimit(topic)

@@ -1,4 +1,4 @@
-import { AcuseError, type Clock, type ForeignRisk, pause, type SourceStream } from '@acuse/core'
+import { AcuseError, type Clock, type ForeignRisk, Opened, pause, type SourceStream } from '@acuse/core'
 import type { Cluster } from './connection.ts'
 import { asAcuseError, errorName } from './errors.ts'
 import { type CreateTopicsResponseTopic, type MetadataResponseTopic, requests } from './protocol.ts'
@@ -37,7 +37,7 @@ export interface TopicsOptions extends WantedSettings {
 /** The topics of streams: made with safe settings where they are not there, and held against them where they are. */
 export class Topics {
   readonly #options: TopicsOptions
-  readonly #topics = new Map<string, Promise<Topic>>()
+  readonly #topics = new Opened<Topic>()
   readonly #rereading = new Map<Topic, Promise<void>>()
 
   constructor(options: TopicsOptions) {
@@ -50,33 +50,23 @@ export class Topics {
    */
   async get(stream: SourceStream): Promise<Topic> {
     const { name, partitions } = stream
-    let opening = this.#topics.get(name)
-    if (opening === undefined) {
-      opening = this.#open(stream).catch((error: unknown) => {
-        throw asAcuseError(error, `stream ${name}`)
-      })
-      this.#topics.set(name, opening)
-      opening.catch(() => this.#topics.delete(name))
-    }
-    const topic = await opening
+    const topic = await this.#topics.get(name, () => told(this.#open(stream), `stream ${name}`))
     if (topic.partitions !== partitions) throw mismatch(name, partitions, topic.partitions)
     return topic
+  }
+
+  /** What `get` resolves with, where that is known already. */
+  ready({ name, partitions }: SourceStream): Topic | undefined {
+    const topic = this.#topics.ready(name)
+    return topic?.partitions === partitions ? topic : undefined
   }
 
   /**
    * A topic of others, as it is: nothing is made. Throws `ACUSE_UNSAFE_SETTING` where its settings lose messages and that is not accepted,
    * and `ACUSE_TRANSPORT_UNAVAILABLE` where it is not there.
    */
-  async existing(name: string, acceptRisks: readonly ForeignRisk[]): Promise<Topic> {
-    let opening = this.#topics.get(name)
-    if (opening === undefined) {
-      opening = this.#look(name, acceptRisks).catch((error: unknown) => {
-        throw asAcuseError(error, `topic ${name}`)
-      })
-      this.#topics.set(name, opening)
-      opening.catch(() => this.#topics.delete(name))
-    }
-    return opening
+  existing(name: string, acceptRisks: readonly ForeignRisk[]): Promise<Topic> {
+    return this.#topics.get(name, () => told(this.#look(name, acceptRisks), `topic ${name}`))
   }
 
   /** Learns anew who leads the partitions of a topic. False where it was deleted, and one of its name made anew. */
@@ -104,7 +94,7 @@ export class Topics {
 
   /** It was deleted: whoever needs it next makes it anew. */
   forget({ name }: Topic): void {
-    this.#topics.delete(name)
+    this.#topics.forget(name)
   }
 
   async #look(name: string, acceptRisks: readonly ForeignRisk[]): Promise<Topic> {
@@ -182,6 +172,14 @@ export class Topics {
       'ACUSE_DESTINATION_UNAVAILABLE',
       `stream ${name}: its topic cannot be made: ${error} (${answer?.errorMessage ?? ''}). Grant CreateTopics, or make it with the settings of the guide; it is tried again.`,
     )
+  }
+}
+
+async function told<T>(work: Promise<T>, what: string): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw asAcuseError(error, what)
   }
 }
 

@@ -3,6 +3,7 @@ import {
   ConfigurationError,
   type ErrorCode,
   messageOf,
+  Opened,
   type PublishResult,
   type SourceStream,
   type WireMessage,
@@ -27,7 +28,7 @@ const expectedStreamBytes = 128
 /** Publishes to JetStream, never beside it: what the stream has not acked is not delivered. */
 export class Publisher {
   readonly #options: PublisherOptions
-  readonly #ensured = new Map<string, Promise<unknown>>()
+  readonly #ensured = new Opened<true>()
 
   constructor(options: PublisherOptions) {
     this.#options = options
@@ -51,7 +52,9 @@ export class Publisher {
         `message ${type} ${message.id} does not say how many partitions stream ${stream} has.`,
       )
     }
-    await this.#ensure({ name: stream, partitions })
+    const name = `${stream} ${partitions}`
+    if (this.#ensured.ready(name) !== true)
+      await this.#ensured.get(name, () => this.#ensure({ name: stream, partitions }))
     const headers = headersOf(message)
     const bytes = payloadBytes(headers, body) + expectedStreamBytes
     if (bytes > connection.maxPayloadBytes) {
@@ -67,14 +70,9 @@ export class Publisher {
     return { state: 'delivered' }
   }
 
-  #ensure(stream: SourceStream): Promise<unknown> {
-    const name = `${stream.name} ${stream.partitions}`
-    const known = this.#ensured.get(name)
-    if (known !== undefined) return known
-    const ensuring = this.#options.ensure(stream)
-    this.#ensured.set(name, ensuring)
-    ensuring.catch(() => this.#ensured.delete(name))
-    return ensuring
+  async #ensure(stream: SourceStream): Promise<true> {
+    await this.#options.ensure(stream)
+    return true
   }
 
   #understand(message: WireMessage, error: unknown): PublishResult {
@@ -85,7 +83,7 @@ export class Publisher {
     }
     if (error instanceof RequestError && error.isNoResponders()) {
       // It is made again before the next one; whoever reads it says that it was gone.
-      this.#ensured.delete(`${message.stream} ${message.partitions}`)
+      this.#ensured.forget(`${message.stream} ${message.partitions}`)
       const text = `nobody took it: the stream ${streamNameOf(message.stream)} is gone, or JetStream is off`
       return failed('ACUSE_DESTINATION_UNAVAILABLE', message, text, error)
     }

@@ -76,17 +76,22 @@ export class ConfirmedChannel {
   }
 
   /** Settles once the server has answered, or the channel is lost. */
-  async publish(message: WireMessage, { exchange, routingKey, properties }: Destination): Promise<Answer> {
+  async publish(message: WireMessage, destination: Destination): Promise<Answer> {
     const { connection, clock } = this.#options
     if (this.#isTooLarge(message) && clock.now() < this.#limit.untilMs) {
       return { result: this.#tooLarge(message), returned: false }
     }
-    await connection.unblocked()
+    if (connection.blocked !== undefined) await connection.blocked
     const channel = this.#channel.current
-    if (channel === undefined) {
-      const result = unsent(message, 'its channel is being opened again', this.#channel.failure)
-      return { result, returned: false }
-    }
+    if (channel !== undefined) return this.#publish(channel, message, destination)
+    return { result: unsent(message, 'its channel is being opened again', this.#channel.failure), returned: false }
+  }
+
+  #publish(
+    channel: ConfirmChannel,
+    message: WireMessage,
+    { exchange, routingKey, properties }: Destination,
+  ): Promise<Answer> {
     return new Promise((resolve) => {
       const pending: Pending = {
         message,

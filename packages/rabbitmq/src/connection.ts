@@ -40,8 +40,8 @@ export interface Connection {
   readonly server: ServerProperties
   /** Whether it is there at the moment. */
   readonly connected: boolean
-  /** Resolves once the server takes publishes: it blocks its publishers while it is short of memory or disk. */
-  unblocked(): Promise<void>
+  /** While the server is short of memory or disk and takes no publishes: what resolves once it does. */
+  readonly blocked: Promise<void> | undefined
   close(): Promise<void>
 }
 
@@ -105,7 +105,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     get connected() {
       return connected
     },
-    unblocked: async () => whenUnblocked?.promise,
+    get blocked() {
+      return whenUnblocked?.promise
+    },
     close: async () => {
       unblock()
       await lastWords(clock, model.close())

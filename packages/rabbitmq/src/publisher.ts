@@ -3,6 +3,7 @@ import {
   type Clock,
   ConfigurationError,
   messageOf,
+  Opened,
   type PublishResult,
   type WireMessage,
 } from '@acuse/core'
@@ -24,7 +25,7 @@ const largeBytes = 128 * 1024
 /** Publishes confirmed and mandatory, with channels for each stream: what closes one stream's channel leaves the others alone. */
 export class Publisher {
   readonly #options: PublisherOptions
-  readonly #streams = new Map<string, Promise<StreamPublisher>>()
+  readonly #streams = new Opened<StreamPublisher>()
 
   constructor(options: PublisherOptions) {
     this.#options = options
@@ -35,7 +36,9 @@ export class Publisher {
     if (!connection.connected)
       return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, 'there is no connection to RabbitMQ')
     try {
-      const stream = await this.#streamOf(message)
+      const name = message.body.byteLength > largeBytes ? `${message.stream} large` : message.stream
+      const stream =
+        this.#streams.ready(name) ?? (await this.#streams.get(name, () => openStream(message, this.#options)))
       return await stream.send(message)
     } catch (error) {
       if (isOfDestination(error)) return failed('ACUSE_DESTINATION_UNAVAILABLE', message, messageOf(error), error)
@@ -46,18 +49,7 @@ export class Publisher {
 
   /** What is not confirmed by now is not waited for; the channels end with their connection. */
   close(): void {
-    for (const opening of this.#streams.values()) void opening.then((opened) => opened.close()).catch(() => undefined)
-  }
-
-  #streamOf(message: WireMessage): Promise<StreamPublisher> {
-    const isLarge = message.body.byteLength > largeBytes
-    const name = isLarge ? `${message.stream} large` : message.stream
-    const known = this.#streams.get(name)
-    if (known !== undefined) return known
-    const opening = openStream(message, this.#options)
-    this.#streams.set(name, opening)
-    opening.catch(() => this.#streams.delete(name))
-    return opening
+    for (const opening of this.#streams.all()) void opening.then((opened) => opened.close()).catch(() => undefined)
   }
 }
 

@@ -9,12 +9,16 @@ const answers: Readonly<Record<string, readonly [code: ErrorCode, remedy: string
   WRONGTYPE: ['ACUSE_DESTINATION_UNAVAILABLE', 'Another program uses a key of the same name: choose another prefix'],
 }
 
+/** What a script may not do is an error of no kind, as 7 and 8 say it. */
+const isForbiddenInScript = /^ERR (The user executing the script can't|ACL failure in script)/
+
 /** What the server or the connection said, as an error that says what to do. */
 export function asAcuseError(error: unknown, what: string): AcuseError {
   if (error instanceof AcuseError) return error
   const said = messageOf(error)
   const text = isAboutWho(error) ? refusedCredentials(said) : said
-  const [code, remedy] = answers[said.split(' ', 1)[0] ?? ''] ?? ['ACUSE_TRANSPORT_UNAVAILABLE', 'It is tried again']
+  const kind = isForbiddenInScript.test(said) ? 'NOPERM' : said.split(' ', 1)[0]
+  const [code, remedy] = answers[kind ?? ''] ?? ['ACUSE_TRANSPORT_UNAVAILABLE', 'It is tried again']
   return new AcuseError(code, `${what}: ${text.replace(/\.$/, '')}. ${remedy}.`, { cause: causeOf(error) })
 }
 

@@ -2,11 +2,13 @@ import {
   AcuseError,
   ConfigurationError,
   type ErrorCode,
+  Opened,
   partitionHash,
   type PublishResult,
   type SourceStream,
   type WireMessage,
 } from '@acuse/core'
+import { Adder } from './adder.ts'
 import type { Connection } from './connection.ts'
 import { asAcuseError } from './errors.ts'
 import { StreamKeys } from './keys.ts'
@@ -31,12 +33,14 @@ export interface PublisherOptions {
 /** Adds messages to their streams; one counts when the server says it has it, on disk. */
 export class Publisher {
   readonly #options: PublisherOptions
-  readonly #declared = new Map<string, Promise<void>>()
+  readonly #declared = new Opened<StreamKeys>()
+  readonly #adder: Adder
   #serverMostBytes: number
   #syncing: Promise<boolean> | undefined
 
   constructor(options: PublisherOptions) {
     this.#options = options
+    this.#adder = new Adder(options.connection.redis)
     this.#serverMostBytes = options.serverMostBytes
   }
 
@@ -44,10 +48,13 @@ export class Publisher {
     const { connection } = this.#options
     if (!connection.connected) return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, 'there is no connection to Redis')
     try {
-      const refused = await this.#overLimit(message)
+      const refused = this.#mayBeTooLarge(message) ? await this.#overLimit(message) : undefined
       if (refused !== undefined) return refused
-      const partitions = await this.#partitionsOf(message)
-      await connection.redis.xadd(this.#keyOf(message, partitions), '*', ...entryOf(message))
+      const stream = streamOf(message)
+      const name = `${stream.name} ${stream.partitions}`
+      const keys = this.#declared.ready(name) ?? (await this.#declared.get(name, () => this.#declare(stream)))
+      const lane = keys.lane(partitionHash(message) % stream.partitions, message.priority)
+      await this.#adder.add(stream.name, lane, entryOf(message), message.body.byteLength)
       if (this.#options.waitAof && !(await this.#synced())) {
         return failed('ACUSE_TRANSPORT_UNAVAILABLE', message, 'the server has not brought it to disk in time')
       }
@@ -55,6 +62,10 @@ export class Publisher {
     } catch (error) {
       return { state: 'failed', error: asAcuseError(error, `message ${message.type} ${message.id}`) }
     }
+  }
+
+  #mayBeTooLarge({ body: { byteLength: bytes } }: WireMessage): boolean {
+    return bytes > this.#serverMostBytes || bytes > this.#options.maxMessageBytes
   }
 
   async #overLimit({ type, id, body: { byteLength: bytes } }: WireMessage): Promise<PublishResult | undefined> {
@@ -68,30 +79,11 @@ export class Publisher {
     return { state: 'failed', error: new AcuseError('ACUSE_MESSAGE_TOO_LARGE', text) }
   }
 
-  async #partitionsOf({ type, id, stream, partitions }: WireMessage): Promise<number> {
-    if (partitions === undefined) {
-      throw new ConfigurationError(`message ${type} ${id} does not say how many partitions stream ${stream} has.`)
-    }
-    const name = `${stream} ${partitions}`
-    let declaring = this.#declared.get(name)
-    if (declaring === undefined) {
-      declaring = this.#declare({ name: stream, partitions })
-      this.#declared.set(name, declaring)
-      declaring.catch(() => this.#declared.delete(name))
-    }
-    await declaring
-    return partitions
-  }
-
-  async #declare(stream: SourceStream): Promise<void> {
+  async #declare(stream: SourceStream): Promise<StreamKeys> {
     const { connection, prefix, onStream } = this.#options
     await declareStream(connection.redis, prefix, stream)
     onStream(stream)
-  }
-
-  #keyOf(message: WireMessage, partitions: number): string {
-    const keys = new StreamKeys(this.#options.prefix, message.stream)
-    return keys.lane(partitionHash(message) % partitions, message.priority)
+    return new StreamKeys(prefix, stream.name)
   }
 
   /** Asks once for all that was confirmed in the same moment: it holds for everything that this connection has written before. */
@@ -103,6 +95,11 @@ export class Publisher {
     })
     return this.#syncing
   }
+}
+
+function streamOf({ type, id, stream, partitions }: WireMessage): SourceStream {
+  if (partitions !== undefined) return { name: stream, partitions }
+  throw new ConfigurationError(`message ${type} ${id} does not say how many partitions stream ${stream} has.`)
 }
 
 function failed(code: ErrorCode, { type, id }: WireMessage, why: string): PublishResult {

@@ -4,15 +4,18 @@ import type { Redis } from 'ioredis'
 type Argument = string | number | Buffer
 
 /** On a server that is full, groups go on reading, acking and trimming: that is what makes room. Publishes are refused. */
-const header = '#!lua flags=allow-oom\n'
+const headers = {
+  'when it is full it is run': '#!lua flags=allow-oom\n',
+  'when it is full it is refused': '#!lua\n',
+} as const
 
 /** A Lua script: one atomic step at the server, sent by its hash once the server knows it. */
 export class Script {
   readonly #source: string
   readonly #hash: string
 
-  constructor(source: string) {
-    this.#source = `${header}${source}`
+  constructor(source: string, whenFull: keyof typeof headers = 'when it is full it is run') {
+    this.#source = `${headers[whenFull]}${source}`
     this.#hash = createHash('sha1').update(this.#source).digest('hex')
   }
 

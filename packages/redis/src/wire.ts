@@ -8,12 +8,11 @@ const ownFields: ReadonlySet<string> = new Set(Object.values(fields))
 
 /** The fields and values with which a message is added. */
 export function entryOf({ id, type, key, headers, body }: WireMessage): (string | Buffer)[] {
-  return [
-    ...[fields.id, id, fields.type, type],
-    ...(key === null ? [] : [fields.key, key]),
-    ...Object.entries(headers).flatMap(([name, value]) => (ownFields.has(name) ? [] : [name, value])),
-    ...[fields.body, Buffer.from(body.buffer, body.byteOffset, body.byteLength)],
-  ]
+  const entry: (string | Buffer)[] = [fields.id, id, fields.type, type]
+  if (key !== null) entry.push(fields.key, key)
+  for (const [name, value] of Object.entries(headers)) if (!ownFields.has(name)) entry.push(name, value)
+  entry.push(fields.body, Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+  return entry
 }
 
 /** An entry as it came. One that nobody gave an id has the same one each time it comes: its event's, or its place in the stream. */
