@@ -47,13 +47,17 @@ async function dieAt(world: World, random: Random, point: CrashPoint): Promise<s
   return died() ? `a process died at ${crashAt}` : undefined
 }
 
-/** One of those that pass the point; all of them where nobody came by at an earlier try. */
+/**
+ * One of those that pass the point; all but one where nobody came by at an earlier try. That one may die of something else meanwhile, as
+ * what it leaves behind may be what the point is passed with.
+ */
 function pickVictims(world: World, random: Random, point: CrashPoint): readonly Place[] {
   const roles = rolesAt(point)
-  const passes = ({ role }: Place): boolean => roles.includes(role)
-  if (passedWhen(point) === 'running' && world.points.isSeldom(point)) return freePlaces(world, passes)
-  const place = pickPlace(world, random, passes)
-  return place === undefined ? [] : [place]
+  const place = pickPlace(world, random, ({ role }) => roles.includes(role))
+  if (place === undefined) return []
+  if (passedWhen(point) !== 'running' || !world.points.isSeldom(point)) return [place]
+  const others = freePlaces(world, (other) => other !== place && roles.includes(other.role))
+  return others.length === 0 ? [place] : others
 }
 
 async function waitFor(world: World, condition: () => boolean): Promise<void> {
