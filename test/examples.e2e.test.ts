@@ -42,7 +42,7 @@ const examples: readonly { readonly file: string; readonly prints: string; reado
     page: 'docs/guides/replay.md',
   },
   { file: 'examples/operating/relay-state.ts', prints: 'pings one waits: its queue is full' },
-  { file: 'examples/operating/metrics.ts', prints: 'published ping: 1\napplied ping by metrics: 1' },
+  { file: 'examples/operating/metrics.ts', prints: 'applied ping by metrics: 1\npublished ping: 1' },
   { file: 'examples/transport/use-it.ts', prints: 'hub-shop has sold A-1', page: 'docs/guides/adding-a-transport.md' },
 ]
 
