@@ -105,6 +105,6 @@ it('Ctrl-C ends all of it', async () => {
     { timeoutMs: 60_000, everyMs: 200 },
   )
   run.child.kill('SIGINT')
-  expect(await run.ended).toBe(130)
+  expect(await run.ended, run.told()).toBe(130)
   expect(await left()).toEqual([])
 })

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -202,8 +202,11 @@ test('leftovers of processes that ended but were not reaped are recovered from',
   const folder = await temporaryFolder()
   const before = await startEmbedded({ folder })
   await before.stop()
-  // The parent of the one that ends does not ask how it ended.
-  const { pid } = await asServerUser(folder, 'sleep 0 & echo $!; exec sleep 300')
+  // The parent of the one that ends does not ask how it ended; the shell that it was before might have.
+  const { child, pid } = await asServerUser(folder, 'sleep 300 & echo $!; exec sleep 300')
+  const isShell = (): boolean => !readFileSync(`/proc/${child.pid}/comm`, 'utf8').startsWith('sleep')
+  await eventually('the shell has become sleep', () => !isShell())
+  process.kill(pid, 'SIGKILL')
   await gone(pid)
   expect(() => process.kill(pid, 0)).not.toThrow()
   await leaveBehind(folder, before.port, { pid, startedAt: '1' })
