@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Answer, Ask, Standing } from '../roles/parent.ts'
@@ -56,7 +57,7 @@ export class WorkerProcess {
         this.#point = pointIn(line) ?? this.#point
         this.#lastLines.push(line)
         if (this.#lastLines.length > mostLastLines) this.#lastLines.shift()
-        appendFileSync(errorFile, `${line}\n`)
+        note(errorFile, line)
       })
     }
     this.#child.on('message', (answer: Answer) => {
@@ -66,7 +67,7 @@ export class WorkerProcess {
     // A process that could not be made says so here, and has no end of its own.
     this.#child.on('error', (error) => {
       if (this.#child.pid === undefined) onEnd({ code: -1, signal: null, point: null, lastWords: error.message })
-      else appendFileSync(errorFile, `${error.message}\n`)
+      else note(errorFile, error.message)
     })
     this.#child.once('close', (code, signal) =>
       onEnd({ code, signal, point: this.#point, lastWords: this.#lastLines.join('\n') }),
@@ -122,6 +123,11 @@ export class WorkerProcess {
       this.tell(make(number))
     }).finally(() => this.#waiting.delete(number))
   }
+}
+
+/** A process that was killed as the run ended may have its last word when the folder is gone already: then nobody reads it. */
+function note(errorFile: string, text: string): void {
+  if (existsSync(dirname(errorFile))) appendFileSync(errorFile, `${text}\n`)
 }
 
 /** `armCrashPoints` writes the fatal pass to stderr. */
