@@ -103,7 +103,7 @@ export const logMutations: readonly Mutation[] = [
       {
         file: relay,
         find: 'stalled.set(lineOf(message), error)',
-        replace: 'done.add(item)\n      this.#unconfirmed--\n      item.delivery.release()',
+        replace: 'item.done = true\n      this.#unconfirmed--\n      item.delivery.release()',
       },
     ],
     workload: { keys: 6, ratePerSecond: 250 },
