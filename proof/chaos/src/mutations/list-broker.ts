@@ -13,9 +13,10 @@ export const brokerMutations: readonly Mutation[] = [
           "this.#pending.set(message.id, pending)\n      setImmediate(() => pending.settle({ state: 'delivered' }))",
       },
     ],
+    // Enough, and often enough, that something is on its way when it happens.
+    workload: { ratePerSecond: 800 },
     faults: ['broker-kill'],
-    // Often enough that something is on its way when it happens.
-    haste: 8,
+    haste: 12,
     // A node takes its time to come back, and nothing moves meanwhile.
     stalledMs: 30_000,
     caughtBy: ['lost'],
