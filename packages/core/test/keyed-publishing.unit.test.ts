@@ -113,3 +113,11 @@ test('a send that throws is a failure that can be tried again', async () => {
   const [result] = await publishing.publish([message('a1', 'a')], new AbortController().signal)
   expect(result?.state === 'failed' && result.error.retryable).toBe(true)
 })
+
+test('so is one that throws at once, and what comes after it of its key is held back', async () => {
+  const publishing = new KeyedPublishing(() => {
+    throw new Error('gone')
+  })
+  const results = await publishing.publish([message('a1', 'a'), message('a2', 'a')], new AbortController().signal)
+  expect(results.map((result) => result.state === 'failed' && result.error.retryable)).toEqual([true, true])
+})
