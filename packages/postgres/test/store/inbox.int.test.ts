@@ -61,14 +61,33 @@ describe('accepting', () => {
     expect(await store.transaction((tx) => accept(tx, []))).toEqual([])
   })
 
-  it('takes ids and keys that hold anything', async () => {
+  it('takes ids and keys that hold anything, also in the statement that a transaction begins with', async () => {
+    const begin = (items: readonly InboxItem[]): Promise<readonly Verdict[] | undefined> =>
+      store.transaction(async (_, verdicts) => verdicts, { accepting: { group: 'g', items } })
+    const ids = [
+      `'; drop table inbox; --`,
+      `'}'`,
+      '","',
+      String.raw`\'); --`,
+      String.raw`\"\\`,
+      '{a,b}',
+      'null',
+      ' ',
+      '$1',
+      ':x',
+      '?',
+    ]
     const odd = [
-      item({ id: `'; drop table inbox; --`, key: 'NUL \0 inside' }),
+      ...ids.map((id) => item({ id, key: 'NUL \0 inside' })),
       item({ id: 'NUL \0', key: '\ud800 half a pair' }),
       item({ id: 'ü'.repeat(200), key: 'x'.repeat(100_000) }),
     ]
-    expect(await store.transaction((tx) => accept(tx, odd))).toEqual(['new', 'new', 'new'])
-    expect(await store.transaction((tx) => accept(tx, odd))).toEqual(['duplicate', 'duplicate', 'duplicate'])
+    expect(await store.transaction((tx) => accept(tx, odd))).toEqual(odd.map(() => 'new'))
+    expect(await begin(odd)).toEqual(odd.map(() => 'duplicate'))
+    const others = odd.map((one) => ({ ...one, message: { ...one.message, id: `${one.message.id} of others` } }))
+    expect(await begin(others)).toEqual(odd.map(() => 'new'))
+    for (const one of others) expect(await begin([one])).toEqual(['duplicate'])
+    expect(await store.transaction((tx) => accept(tx, others))).toEqual(odd.map(() => 'duplicate'))
   })
 
   it('keeps groups apart', async () => {
