@@ -23,7 +23,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   return { url: url.href, pool }
 }
 
-async function onServer(text: string): Promise<void> {
+/** Runs a statement as the server's operator. */
+export async function onServer(text: string): Promise<void> {
   const client = new Client(inject('adminUrl'))
   await client.connect()
   try {

@@ -1,11 +1,11 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually } from '@acuse/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { acuse, startAcuse } from './acuse.ts'
-import { createTestDatabase } from './database.ts'
+import { createTestDatabase, onServer } from './database.ts'
 import { OrderPlaced, startBilling, startService } from './orders.ts'
 
 const fileTransport = fileURLToPath(new URL('fixtures/file-transport.ts', import.meta.url))
@@ -49,6 +49,44 @@ test('a relay waits for a database that is not there yet, and stops when it is t
   expect(await relay.exited).toBe(0)
   expect(relay.output().join('\n')).not.toContain('Relaying')
 })
+
+test('a relay whose passwords are in a file goes on with the new ones when they change', async () => {
+  const [shop, broker] = [await createTestDatabase(), await createTestDatabase()]
+  const role = new URL(shop.url).pathname.slice(1)
+  await onServer(`create role ${role} superuser login password 'first-canary'`)
+  onTestFinished(() => onServer(`drop role ${role}`))
+  const folder = await mkdtemp(join(tmpdir(), 'acuse-relay-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const passwords = join(folder, 'pgpass')
+  const keep = (password: string): Promise<void> => writeFile(passwords, `*:*:*:${role}:${password}\n`, { mode: 0o600 })
+  await keep('first-canary')
+  const billed: string[] = []
+  await startBilling(broker, () => false, billed)
+  const orders = await startService('orders', shop)
+  await orders.publishNow(OrderPlaced({ orderId: 'one' }))
+
+  const relay = startAcuse(['relay', '--store', asRole(shop.url, role), '--transport', asRole(broker.url, role)], {
+    PGPASSFILE: passwords,
+  })
+  await eventually(() => expect(billed).toEqual(['one']), { timeoutMs: 20_000 })
+  await onServer(`alter role ${role} password 'second-canary'`)
+  await onServer(`select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = '${role}'`)
+  await orders.publishNow(OrderPlaced({ orderId: 'two' }))
+  await eventually(() => expect(relay.errors().join('\n')).toMatch(/password authentication failed/), {
+    timeoutMs: 20_000,
+  })
+  expect(billed).toEqual(['one'])
+  await keep('second-canary')
+  await eventually(() => expect(billed).toEqual(['one', 'two']), { timeoutMs: 20_000 })
+  relay.child.kill('SIGTERM')
+  expect(await relay.exited).toBe(0)
+  expect([...relay.output(), ...relay.errors()].join('\n')).not.toContain('canary')
+})
+
+/** The address without a password, for somebody else. */
+function asRole(url: string, role: string): string {
+  return Object.assign(new URL(url), { username: role, password: '' }).href
+}
 
 test('a relay sends to a transport of your own', async () => {
   const shop = await createTestDatabase()

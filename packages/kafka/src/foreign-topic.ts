@@ -14,12 +14,13 @@ import {
   type TransportContext,
   type WireMessage,
 } from '@acuse/core'
-import { type KafkaRecord, type MessageRecord, murmur2 } from '@platformatic/kafka'
+import { type KafkaRecord, murmur2 } from '@platformatic/kafka'
 import type { Cluster } from './connection.ts'
 import { checkedSettings, type KafkaOptions, type KafkaSettings, membershipOf, openCluster, pacedBy } from './kafka.ts'
 import type { ReachOptions } from './login.ts'
 import { Producer } from './producer.ts'
 import { Publisher } from './publisher.ts'
+import { headerBytes, headerName, outgoingRecord, type OutgoingRecord } from './record-batch.ts'
 import { brokerSessionMs } from './settings.ts'
 import { KafkaSubscription } from './subscription.ts'
 import { Topics } from './topics.ts'
@@ -160,7 +161,7 @@ class TopicPublisher implements ForeignPublisher {
         // Whether what is confirmed is kept there is its owner's affair.
         const topic = await topics.existing(name, ['loss'])
         const partition = theirPartition(message, topic.partitions)
-        return { topic, partition, record: foreignRecordOf(message, name, partition) }
+        return { topic, partition, record: foreignRecordOf(message) }
       },
     })
   }
@@ -180,11 +181,7 @@ function theirPartition({ key, id }: WireMessage, partitions: number): number {
   return (murmur2(Buffer.from(key ?? id)) & 0x7fffffff) % partitions
 }
 
-function foreignRecordOf({ key, headers, body }: WireMessage, topic: string, partition: number): MessageRecord {
-  const { buffer, byteOffset, byteLength } = body
-  return {
-    ...{ topic, partition, value: Buffer.from(buffer, byteOffset, byteLength) },
-    headers: new Map(Object.entries(headers).map(([name, value]) => [Buffer.from(name), Buffer.from(value)])),
-    ...(key === null ? {} : { key: Buffer.from(key) }),
-  }
+function foreignRecordOf({ key, headers, body }: WireMessage): OutgoingRecord {
+  const written = Object.entries(headers).map(([name, text]) => headerBytes(headerName(name), text))
+  return outgoingRecord(key, body, written)
 }

@@ -1,7 +1,8 @@
-import { type MessageRecord, NumericMap, ProduceAcks } from '@platformatic/kafka'
+import { ProduceAcks } from '@platformatic/kafka'
 import type { Connections } from './connection.ts'
 import { errorName } from './errors.ts'
 import { requests } from './protocol.ts'
+import { type OutgoingRecord, recordBatch } from './record-batch.ts'
 
 const produceTimeoutMs = 10_000
 /** A sequence number is an int32. */
@@ -11,7 +12,7 @@ const mostSequence = 2_000_000_000
 export interface Batch {
   readonly topic: string
   readonly partition: number
-  readonly records: readonly MessageRecord[]
+  readonly records: readonly OutgoingRecord[]
 }
 
 /** What the broker said to a batch: undefined when it has it, on all replicas that are in sync. */
@@ -21,7 +22,7 @@ interface Session {
   readonly producerId: bigint
   readonly producerEpoch: number
   /** How many records of each partition were taken. */
-  readonly sequences: NumericMap
+  readonly sequences: Map<string, number>
 }
 
 /**
@@ -42,18 +43,18 @@ export class Producer {
    */
   async send(node: number, batches: readonly Batch[]): Promise<readonly Answer[]> {
     const session = await this.#open()
-    const records = batches.flatMap((batch) => batch.records)
-    const options = { ...session, compression: 'none', partitionLeaderEpoch: 0 } as const
+    const timestampMs = Date.now()
     const answer = await this.#connections.ask(
       node,
       requests.produce,
       ProduceAcks.ALL,
       produceTimeoutMs,
-      records,
-      options,
+      batches.map(({ topic, partition, records }) => {
+        const firstSequence = session.sequences.get(placeOf(topic, partition)) ?? 0
+        return { topic, partition, bytes: recordBatch(records, { ...session, firstSequence, timestampMs }) }
+      }),
     )
-    const responses = typeof answer === 'boolean' ? [] : answer.responses
-    return batches.map((batch) => this.#note(session, batch, codeOf(batch, responses)))
+    return batches.map((batch) => this.#note(session, batch, codeOf(batch, answer.responses)))
   }
 
   /** Begins anew: nobody knows whether what was sent last is stored, and it is not sent by this producer again. */
@@ -65,9 +66,9 @@ export class Producer {
     const error = code === undefined ? 'no answer' : errorName(code)
     const isStored = error === undefined || error === 'DUPLICATE_SEQUENCE_NUMBER'
     if (!isStored) return error
-    const name = `${topic}:${partition}`
-    const next = sequences.getWithDefault(name, 0) + records.length
-    sequences.set(name, next)
+    const place = placeOf(topic, partition)
+    const next = (sequences.get(place) ?? 0) + records.length
+    sequences.set(place, next)
     if (next > mostSequence) this.renew()
     return undefined
   }
@@ -86,8 +87,12 @@ export class Producer {
   async #init(): Promise<Session> {
     // A producer without transactions has no coordinator: any broker gives it an id.
     const { producerId, producerEpoch } = await this.#connections.ask(undefined, requests.initProducerId, null, 0)
-    return { producerId, producerEpoch, sequences: new NumericMap() }
+    return { producerId, producerEpoch, sequences: new Map() }
   }
+}
+
+function placeOf(topic: string, partition: number): string {
+  return `${topic}:${partition}`
 }
 
 interface Responses {

@@ -18,7 +18,7 @@ import {
   Reader,
   ResponseError,
   syncGroupV5,
-  type Writer,
+  Writer,
 } from '@platformatic/kafka'
 
 export type MetadataResponse = metadataV12.MetadataResponse
@@ -36,7 +36,7 @@ interface Requests {
   readonly createTopics: typeof createTopicsV7.api
   readonly describeConfigs: typeof describeConfigsV4.api
   readonly initProducerId: typeof initProducerIdV4.api
-  readonly produce: typeof produceV11.api
+  readonly produce: API<Parameters<typeof produceRequest>, produceV11.ProduceResponse>
   readonly fetch: typeof fetchV17.api
   readonly listOffsets: typeof listOffsetsV9.api
   readonly offsetFetch: typeof offsetFetchV9.api
@@ -58,7 +58,7 @@ export const requests: Requests = {
   createTopics: lenient(19, 7, createTopicsV7.createRequest, createTopicsV7.parseResponse),
   describeConfigs: lenient(32, 4, describeConfigsV4.createRequest, describeConfigsV4.parseResponse),
   initProducerId: initProducerIdV4.api,
-  produce: lenient(0, 11, produceV11.createRequest, produceV11.parseResponse),
+  produce: lenient(0, 11, produceRequest, produceV11.parseResponse),
   fetch: lenient(1, 17, fetchV17.createRequest, fetchV17.parseResponse),
   listOffsets: lenient(2, 9, listOffsetsV9.createRequest, listOffsetsV9.parseResponse),
   offsetFetch: lenient(9, 9, offsetFetchV9.createRequest, offsetFetchV9.parseResponse),
@@ -68,6 +68,30 @@ export const requests: Requests = {
   syncGroup: lenient(14, 5, syncGroupV5.createRequest, syncGroupV5.parseResponse),
   heartbeat: lenient(12, 4, heartbeatV4.createRequest, heartbeatV4.parseResponse),
   leaveGroup: leaveGroupV5.api,
+}
+
+/** Records of a partition, as the broker stores them. */
+export interface EncodedBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly bytes: Buffer
+}
+
+function produceRequest(acks: number, timeoutMs: number, batches: readonly EncodedBatch[]): Writer {
+  const byTopic = [...Map.groupBy(batches, ({ topic }) => topic)]
+  return Writer.create()
+    .appendString(null) // no transaction
+    .appendInt16(acks)
+    .appendInt32(timeoutMs)
+    .appendArray(byTopic, (writer, [topic, ofTopic]) => {
+      writer.appendString(topic).appendArray(ofTopic, (inner, { partition, bytes }) => {
+        inner
+          .appendInt32(partition)
+          .appendUnsignedVarInt(bytes.byteLength + 1)
+          .append(bytes)
+      })
+    })
+    .appendTaggedFields()
 }
 
 function lenient<Args extends unknown[], Response>(

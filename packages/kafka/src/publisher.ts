@@ -7,11 +7,11 @@ import {
   type PublishResult,
   type WireMessage,
 } from '@acuse/core'
-import type { MessageRecord } from '@platformatic/kafka'
 import { asAcuseError, isRefusal, toldOf } from './errors.ts'
 import type { Batch, Producer } from './producer.ts'
+import type { OutgoingRecord } from './record-batch.ts'
 import type { Topic, Topics } from './topics.ts'
-import { bytesOf, partitionOf, recordOf } from './wire.ts'
+import { partitionOf, recordOf } from './wire.ts'
 
 /** A batch's own header, and some more. */
 const batchFrameBytes = 100
@@ -44,7 +44,7 @@ export interface PublisherOptions {
 export interface Placed {
   readonly topic: Topic
   readonly partition: number
-  readonly record: MessageRecord
+  readonly record: OutgoingRecord
 }
 
 /** A message of ours goes to its stream's topic, into the partition of its key. */
@@ -53,10 +53,11 @@ export function placeOf(message: WireMessage, topics: Topics): Placed | Promise<
   if (partitions === undefined) {
     throw new ConfigurationError(`message ${type} ${id} does not say how many partitions stream ${name} has.`)
   }
-  const placedIn = (topic: Topic): Placed => {
-    const partition = partitionOf(message, partitions)
-    return { topic, partition, record: recordOf(message, partition) }
-  }
+  const placedIn = (topic: Topic): Placed => ({
+    topic,
+    partition: partitionOf(message, partitions),
+    record: recordOf(message),
+  })
   const stream = { name, partitions }
   const topic = topics.ready(stream)
   return topic === undefined ? topics.get(stream).then(placedIn) : placedIn(topic)
@@ -64,8 +65,7 @@ export function placeOf(message: WireMessage, topics: Topics): Placed | Promise<
 
 interface Pending {
   readonly message: WireMessage
-  readonly record: MessageRecord
-  readonly bytes: number
+  readonly record: OutgoingRecord
   readonly signal: AbortSignal
   readonly settle: (result: PublishResult) => void
 }
@@ -92,22 +92,39 @@ export class Publisher {
     this.#options = options
   }
 
-  async send(message: WireMessage, signal: AbortSignal): Promise<PublishResult> {
-    const { type, id } = message
+  /** With what is known at once, which is nearly always, a message costs one promise. */
+  send(message: WireMessage, signal: AbortSignal): Promise<PublishResult> {
     try {
-      const place = this.#options.place(message)
-      const { topic, partition, record } = place instanceof Promise ? await place : place
-      const bytes = bytesOf(record)
-      // Somebody may have raised its limit since.
-      if (bytes + batchFrameBytes > topic.mostBytes) await this.#options.topics.rereadLimit(topic)
-      if (bytes + batchFrameBytes > topic.mostBytes) return overLimit(message, bytes, topic)
-      return await new Promise((settle) => {
-        this.#laneOf(topic, partition).queue.push({ message, record, bytes, signal, settle })
-        this.#ask()
-      })
+      const placed = this.#options.place(message)
+      if (placed instanceof Promise || !fits(placed)) return this.#sendPlaced(message, placed, signal)
+      return this.#enqueue(message, placed, signal)
     } catch (error) {
-      return { state: 'failed', error: asAcuseError(error, `message ${type} ${id}`) }
+      return Promise.resolve(unsent(message, error))
     }
+  }
+
+  async #sendPlaced(
+    message: WireMessage,
+    placing: Placed | Promise<Placed>,
+    signal: AbortSignal,
+  ): Promise<PublishResult> {
+    try {
+      const placed = await placing
+      // Somebody may have raised its limit since.
+      if (!fits(placed)) await this.#options.topics.rereadLimit(placed.topic)
+      return fits(placed)
+        ? await this.#enqueue(message, placed, signal)
+        : overLimit(message, placed.record, placed.topic)
+    } catch (error) {
+      return unsent(message, error)
+    }
+  }
+
+  #enqueue(message: WireMessage, { topic, partition, record }: Placed, signal: AbortSignal): Promise<PublishResult> {
+    return new Promise((settle) => {
+      this.#laneOf(topic, partition).queue.push({ message, record, signal, settle })
+      this.#ask()
+    })
   }
 
   /** What is not confirmed by now counts as failed. */
@@ -147,7 +164,7 @@ export class Publisher {
       if (request.bytes >= mostRequestBytes) continue
       byLeader.set(leader, request)
       request.lanes.push(lane)
-      request.bytes += lane.sending.reduce((sum, { bytes }) => sum + bytes, 0)
+      request.bytes += lane.sending.reduce((sum, { record }) => sum + record.mostBytes, 0)
       lane.busy = true
     }
     for (const [leader, { lanes }] of byLeader) void this.#send(leader, lanes)
@@ -200,9 +217,9 @@ export class Publisher {
     lane.attempts = 0
   }
 
-  async #refuse({ message, bytes, settle }: Pending, topic: Topic): Promise<void> {
+  async #refuse({ message, record, settle }: Pending, topic: Topic): Promise<void> {
     await this.#options.topics.rereadLimit(topic).catch(() => undefined)
-    settle(overLimit(message, bytes, topic))
+    settle(overLimit(message, record, topic))
   }
 
   async #again(lane: Lane, reason: string, code: ErrorCode): Promise<void> {
@@ -251,13 +268,14 @@ function take({ queue, topic }: Lane): Pending[] {
   let taken = 0
   for (const pending of queue) {
     const isAborted = pending.signal.aborted
-    if (!isAborted && batch.length > 0 && (bytes + pending.bytes > most || batch.length >= mostBatchRecords)) break
+    if (!isAborted && batch.length > 0 && (bytes + pending.record.mostBytes > most || batch.length >= mostBatchRecords))
+      break
     taken++
     if (isAborted) {
       pending.settle(failed('ACUSE_PUBLISH_TIMEOUT', pending.message, 'it was not confirmed in time; it is sent again'))
     } else {
       batch.push(pending)
-      bytes += pending.bytes
+      bytes += pending.record.mostBytes
     }
   }
   queue.splice(0, taken)
@@ -268,12 +286,20 @@ function batchOf({ topic, partition, sending }: Lane): Batch {
   return { topic: topic.name, partition, records: sending.map(({ record }) => record) }
 }
 
-function overLimit(message: WireMessage, bytes: number, { name, mostBytes }: Topic): PublishResult {
+function fits({ topic, record }: Placed): boolean {
+  return record.mostBytes + batchFrameBytes <= topic.mostBytes
+}
+
+function overLimit(message: WireMessage, record: OutgoingRecord, { name, mostBytes }: Topic): PublishResult {
   return failed(
     'ACUSE_MESSAGE_TOO_LARGE',
     message,
-    `it has ${bytes} bytes with its headers, and topic ${name} takes ${mostBytes} (max.message.bytes)`,
+    `it has ${record.mostBytes} bytes with its headers, and topic ${name} takes ${mostBytes} (max.message.bytes)`,
   )
+}
+
+function unsent(message: WireMessage, error: unknown): PublishResult {
+  return { state: 'failed', error: asAcuseError(error, `message ${message.type} ${message.id}`) }
 }
 
 function failed(code: ErrorCode, { type, id }: WireMessage, why: string): PublishResult {

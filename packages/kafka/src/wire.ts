@@ -1,5 +1,6 @@
 import { partitionHash, priorities, type WireMessage } from '@acuse/core'
-import type { KafkaRecord, MessageRecord } from '@platformatic/kafka'
+import type { KafkaRecord } from '@platformatic/kafka'
+import { headerBytes, headerName, outgoingRecord, type OutgoingRecord } from './record-batch.ts'
 
 /** Headers that say what a record has no field for. All others are the codec's. */
 const own = {
@@ -14,62 +15,43 @@ const prefix = { ours: 'ce-', kafka: 'ce_' } as const
 /** Where a record says its type, and one that is not ours may. */
 const typeHeaders = [own.type, `${prefix.kafka}type`, `${prefix.ours}type`]
 
-/** A record's frame and the lengths in it, at most. */
-const mostFrameBytes = 40
-const mostHeaderFrameBytes = 10
-
-/** The record of a message, in the partition of its key. Its bytes are not copied. */
-export function recordOf(message: WireMessage, partition: number): MessageRecord {
-  const headers = new Map<Buffer, Buffer>()
-  for (const name in message.headers) setHeader(headers, name, message.headers[name] ?? '')
-  setHeader(headers, own.id, message.id)
-  setHeader(headers, own.type, message.type)
-  setHeader(headers, own.priority, message.priority)
-  const { buffer, byteOffset, byteLength } = message.body
-  return {
-    topic: message.stream,
-    partition,
-    value: Buffer.from(buffer, byteOffset, byteLength),
-    headers,
-    ...(message.key === null ? {} : { key: Buffer.from(message.key) }),
-  }
+/** The record of a message. Its bytes are not copied. */
+export function recordOf({ id, type, key, priority, headers: given, body }: WireMessage): OutgoingRecord {
+  const headers: Uint8Array[] = []
+  for (const name in given) if (!ownHeaders.has(name)) headers.push(header(name, given[name] ?? ''))
+  headers.push(header(own.id, id), header(own.type, type), header(own.priority, priority))
+  return outgoingRecord(key, body, headers)
 }
 
-interface HeaderBytes {
+interface Written {
   readonly name: Buffer
   text: string
-  value: Buffer
+  bytes: Buffer
 }
 
 /**
- * The bytes of each header that was written, with its last value: most are the same from one message to the next. Making both anew was
+ * Each header that was written, with its last value: most are the same from one message to the next. Making the bytes of all anew was
  * 15 % of what a relay's process costs.
  */
-const written = new Map<string, HeaderBytes>()
+const written = new Map<string, Written>()
 /** Whoever makes up names as he goes does without, and what is long is not kept. */
 const mostWritten = 200
 const longestWritten = 1_024
 
-function setHeader(headers: Map<Buffer, Buffer>, name: string, text: string): void {
+function header(name: string, text: string): Buffer {
   const known = written.get(name)
-  const value = known?.text === text ? known.value : Buffer.from(text)
-  const bytes = known?.name ?? Buffer.from(renamed(name, prefix.ours, prefix.kafka))
-  headers.set(bytes, value)
-  if (value === known?.value || text.length > longestWritten) return
-  if (known !== undefined) Object.assign(known, { text, value })
-  else if (written.size < mostWritten) written.set(name, { name: bytes, text, value })
+  if (known?.text === text) return known.bytes
+  const start = known?.name ?? headerName(renamed(name, prefix.ours, prefix.kafka))
+  const bytes = headerBytes(start, text)
+  if (text.length > longestWritten) return bytes
+  if (known !== undefined) Object.assign(known, { text, bytes })
+  else if (written.size < mostWritten) written.set(name, { name: start, text, bytes })
+  return bytes
 }
 
 /** Which partition of its stream a message belongs to. */
 export function partitionOf(message: WireMessage, partitions: number): number {
   return partitionHash(message) % partitions
-}
-
-/** At most how many bytes a record has in a batch. */
-export function bytesOf({ key, value, headers }: MessageRecord): number {
-  let bytes = mostFrameBytes + (key?.byteLength ?? 0) + value.byteLength
-  for (const [name, text] of headers ?? []) bytes += name.byteLength + text.byteLength + mostHeaderFrameBytes
-  return bytes
 }
 
 /** The type of a record's message, without reading the rest. */

@@ -1,5 +1,6 @@
 import type { WireMessage } from '@acuse/core'
-import type { KafkaRecord } from '@platformatic/kafka'
+import { type KafkaRecord, Reader, readRecordsBatch } from '@platformatic/kafka'
+import { recordBatch } from '../src/record-batch.ts'
 import { partitionOf, recordOf, wireMessageOf } from '../src/wire.ts'
 
 /** A message as Kafka holds it. */
@@ -13,14 +14,17 @@ export interface HeldByKafka {
 
 /** What is produced, as the broker will hold it. */
 export function heldOf(message: WireMessage): HeldByKafka {
-  const {
-    topic,
-    partition = -1,
+  const frame = { producerId: 1n, producerEpoch: 0, firstSequence: 0, timestampMs: 0 }
+  const { records } = readRecordsBatch(Reader.from(recordBatch([recordOf(message)], frame)))
+  const { key, headers, value } = records[0] ?? { key: null, headers: [], value: null }
+  const pairs = headers.map(([name, text]) => [name ?? Buffer.of(), text ?? Buffer.of()] as const)
+  return heldAt(
+    message.stream,
+    partitionOf(message, message.partitions ?? 1),
     key,
-    headers,
-    value,
-  } = recordOf(message, partitionOf(message, message.partitions ?? 1))
-  return heldAt(topic, partition, key, headers instanceof Map ? headers : new Map(), value)
+    new Map(pairs),
+    value ?? Buffer.of(),
+  )
 }
 
 export function heldAt(
