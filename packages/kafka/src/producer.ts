@@ -50,7 +50,7 @@ export class Producer {
       ProduceAcks.ALL,
       produceTimeoutMs,
       batches.map(({ topic, partition, records }) => {
-        const firstSequence = session.sequences.get(placeOf(topic, partition)) ?? 0
+        const firstSequence = session.sequences.get(nameOf(topic, partition)) ?? 0
         return { topic, partition, bytes: recordBatch(records, { ...session, firstSequence, timestampMs }) }
       }),
     )
@@ -66,9 +66,9 @@ export class Producer {
     const error = code === undefined ? 'no answer' : errorName(code)
     const isStored = error === undefined || error === 'DUPLICATE_SEQUENCE_NUMBER'
     if (!isStored) return error
-    const place = placeOf(topic, partition)
-    const next = (sequences.get(place) ?? 0) + records.length
-    sequences.set(place, next)
+    const name = nameOf(topic, partition)
+    const next = (sequences.get(name) ?? 0) + records.length
+    sequences.set(name, next)
     if (next > mostSequence) this.renew()
     return undefined
   }
@@ -91,7 +91,7 @@ export class Producer {
   }
 }
 
-function placeOf(topic: string, partition: number): string {
+function nameOf(topic: string, partition: number): string {
   return `${topic}:${partition}`
 }
 

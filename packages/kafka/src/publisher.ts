@@ -1,5 +1,4 @@
 import {
-  AcuseError,
   type Clock,
   ConfigurationError,
   type ErrorCode,
@@ -7,16 +6,23 @@ import {
   type PublishResult,
   type WireMessage,
 } from '@acuse/core'
-import { asAcuseError, isRefusal, toldOf } from './errors.ts'
-import type { Batch, Producer } from './producer.ts'
-import type { OutgoingRecord } from './record-batch.ts'
+import { isRefusal, toldOf } from './errors.ts'
+import type { Producer } from './producer.ts'
+import {
+  batchOf,
+  failed,
+  fits,
+  type Lane,
+  next,
+  overLimit,
+  type Pending,
+  type Placed,
+  take,
+  unsent,
+} from './publish-lane.ts'
 import type { Topic, Topics } from './topics.ts'
 import { partitionOf, recordOf } from './wire.ts'
 
-/** A batch's own header, and some more. */
-const batchFrameBytes = 100
-const mostBatchBytes = 1_000_000
-const mostBatchRecords = 5_000
 /** Over its partitions; brokers take 100 MB. */
 const mostRequestBytes = 8_000_000
 /** 50 ms, 100 ms, … 800 ms: 1.5 s in all, in which a partition finds a new leader. What fails longer the caller sends again. */
@@ -41,12 +47,6 @@ export interface PublisherOptions {
   readonly place: (message: WireMessage) => Placed | Promise<Placed>
 }
 
-export interface Placed {
-  readonly topic: Topic
-  readonly partition: number
-  readonly record: OutgoingRecord
-}
-
 /** A message of ours goes to its stream's topic, into the partition of its key. */
 export function placeOf(message: WireMessage, topics: Topics): Placed | Promise<Placed> {
   const { stream: name, partitions, type, id } = message
@@ -61,24 +61,6 @@ export function placeOf(message: WireMessage, topics: Topics): Placed | Promise<
   const stream = { name, partitions }
   const topic = topics.ready(stream)
   return topic === undefined ? topics.get(stream).then(placedIn) : placedIn(topic)
-}
-
-interface Pending {
-  readonly message: WireMessage
-  readonly record: OutgoingRecord
-  readonly signal: AbortSignal
-  readonly settle: (result: PublishResult) => void
-}
-
-/** A partition, of which one batch at a time is under way. */
-interface Lane {
-  readonly topic: Topic
-  readonly partition: number
-  readonly queue: Pending[]
-  /** What is sent; sent again it is the same batch. */
-  sending: readonly Pending[]
-  busy: boolean
-  attempts: number
 }
 
 /** Gathers what is sent at the same time into one request for each broker. */
@@ -252,56 +234,4 @@ class NoLeader extends Error {
 /** A broker that starts says of all partitions that nobody leads them: then it is away, and not one of its destinations. */
 function hasLeaders({ leaders }: Topic): boolean {
   return leaders.some((leader) => leader >= 0)
-}
-
-function next(lane: Lane): void {
-  lane.sending = []
-  lane.busy = false
-  lane.attempts = 0
-}
-
-/** What fits into one batch, without what nobody waits for any more. */
-function take({ queue, topic }: Lane): Pending[] {
-  const most = Math.min(topic.mostBytes, mostBatchBytes) - batchFrameBytes
-  const batch: Pending[] = []
-  let bytes = 0
-  let taken = 0
-  for (const pending of queue) {
-    const isAborted = pending.signal.aborted
-    if (!isAborted && batch.length > 0 && (bytes + pending.record.mostBytes > most || batch.length >= mostBatchRecords))
-      break
-    taken++
-    if (isAborted) {
-      pending.settle(failed('ACUSE_PUBLISH_TIMEOUT', pending.message, 'it was not confirmed in time; it is sent again'))
-    } else {
-      batch.push(pending)
-      bytes += pending.record.mostBytes
-    }
-  }
-  queue.splice(0, taken)
-  return batch
-}
-
-function batchOf({ topic, partition, sending }: Lane): Batch {
-  return { topic: topic.name, partition, records: sending.map(({ record }) => record) }
-}
-
-function fits({ topic, record }: Placed): boolean {
-  return record.mostBytes + batchFrameBytes <= topic.mostBytes
-}
-
-function overLimit(message: WireMessage, record: OutgoingRecord, { name, mostBytes }: Topic): PublishResult {
-  return failed(
-    'ACUSE_MESSAGE_TOO_LARGE',
-    message,
-    `it has ${record.mostBytes} bytes with its headers, and topic ${name} takes ${mostBytes} (max.message.bytes)`,
-  )
-}
-
-function unsent(message: WireMessage, error: unknown): PublishResult {
-  return { state: 'failed', error: asAcuseError(error, `message ${message.type} ${message.id}`) }
-}
-
-function failed(code: ErrorCode, { type, id }: WireMessage, why: string): PublishResult {
-  return { state: 'failed', error: new AcuseError(code, `message ${type} ${id}: ${why}.`) }
 }

@@ -13,7 +13,7 @@ const ownHeaders: ReadonlySet<string> = new Set(Object.values(own))
 /** Attributes of CloudEvents are headers of Kafka by another prefix than elsewhere. Source: its Kafka protocol binding, version 1.0.2. */
 const prefix = { ours: 'ce-', kafka: 'ce_' } as const
 /** Where a record says its type, and one that is not ours may. */
-const typeHeaders = [own.type, `${prefix.kafka}type`, `${prefix.ours}type`]
+const typeHeaders = [own.type, `${prefix.kafka}type`, `${prefix.ours}type`].map((name) => Buffer.from(name))
 
 /** The record of a message. Its bytes are not copied. */
 export function recordOf({ id, type, key, priority, headers: given, body }: WireMessage): OutgoingRecord {
@@ -57,7 +57,8 @@ export function partitionOf(message: WireMessage, partitions: number): number {
 /** The type of a record's message, without reading the rest. */
 function typeOf({ headers }: KafkaRecord): string {
   for (const wanted of typeHeaders) {
-    const found = headers.find(([name]) => name?.toString() === wanted)
+    // From the end: that is where a relay writes it.
+    const found = headers.findLast(([name]) => name?.equals(wanted))
     if (found !== undefined) return found[1]?.toString() ?? ''
   }
   return ''

@@ -29,6 +29,10 @@ export function spreadOf(values: readonly number[]): Spread {
 /** The spread of round-by-round ratios: what disturbs a whole round disturbs both of its slices. */
 export function ratiosOf(values: readonly number[], to: readonly number[]): Spread {
   if (values.length !== to.length) throw new RangeError(`${values.length} rounds cannot be compared with ${to.length}.`)
+  if (to.includes(0))
+    throw new RangeError(
+      'Nothing can be compared with a slice in which nothing was done: take longer ones (--seconds).',
+    )
   return spreadOf(values.map((value, round) => value / (to[round] ?? Number.NaN)))
 }
 

@@ -43,5 +43,6 @@ describe('statistics of the bench', () => {
     expect(() => median([])).toThrow('median of nothing')
     expect(() => percentile([], 0.5)).toThrow('percentile of nothing')
     expect(() => ratiosOf([1], [1, 2])).toThrow('1 rounds cannot be compared with 2')
+    expect(() => ratiosOf([1, 2], [1, 0])).toThrow('take longer ones (--seconds)')
   })
 })
